@@ -1,0 +1,163 @@
+/* apps/messenger/messenger.h - people: an identity, friends, conversations, custody.
+ *
+ * Sits between the local API (apps/daemon) and the parts that carry and seal. Sans-IO like the mesh: bytes, events and
+ * time come in, changes and events come out. Everything it keeps is in the archive, which shares the store's database,
+ * so that a message, its ratchet and its bundle become durable in the one commit of the turn (host.h).
+ *
+ * It opens bundles that tags say are ours, on NODE_STORED, before the turn's commit. It never shows as delivered what
+ * was not: "delivered" is an acknowledgement sealed by the friend.
+ *
+ * Strings in structs are UTF-8 with a final zero and lent until the next messenger_ call.
+ */
+#ifndef STA_MESSENGER_MESSENGER_H
+#define STA_MESSENGER_MESSENGER_H
+
+#include "crypto/card.h"
+#include "crypto/vault.h"
+#include "mesh/node.h"
+#include "storage/archive.h"
+
+struct messenger;
+
+enum {
+    TEXT_LEN_MAX        = 16000,        /* bytes; larger is a file's business */
+    FRIENDS_MAX         = 1000,
+    LIFE_DEFAULT_S      = 7 * 86400,
+    RETRY_FIRST_S       = 6 * 3600,     /* seal again after, if nothing came back; doubles, within the message's life */
+    RECEIPT_DELAY_MAX_S = 900,          /* protocol section 9: batched, random */
+    MESSAGE_ID_TEXT_LEN = 16,           /* hex of the 8 bytes that name a message at both ends */
+};
+
+struct messenger_config {
+    struct archive *archive;
+    struct store *store;
+    struct node *node;
+    struct rng rng;
+    uint64_t wall_unix_s;
+    uint32_t receipt_delay_s;      /* the longest random pause before an acknowledgement travels; at least as the person set */
+    bool     has_been_restored;    /* the database is older than its generation (protocol section 8) */
+};
+
+/* Opens what init made. ERR_NOT_FOUND: no identity yet. ERR_CORRUPT. All objects of the config stay the caller's. */
+enum err messenger_open(struct messenger **out, const struct messenger_config *config);
+void     messenger_close(struct messenger *m);
+
+/* Makes the identity in a fresh archive (works without a node: config.node may be NULL). ERR_EXISTS; ERR_MALFORMED: the name. */
+enum err messenger_init(const struct messenger_config *config, struct bytes name);
+
+/* ---- People ---- */
+
+enum friend_state {
+    FRIEND_ADDED,        /* we have their card; nothing came back yet */
+    FRIEND_CONNECTED,    /* both sides have written */
+    FRIEND_VERIFIED,     /* safety numbers were compared */
+};
+
+struct friend_info {
+    uint32_t number;             /* local, stable */
+    const char *name;            /* as named here */
+    const char *card_name;       /* as they name themselves */
+    enum friend_state state;
+    bool     is_request;         /* wrote to us first and is not accepted yet: no receipts are sent */
+    uint64_t last_heard_unix_s;  /* 0: never */
+    uint32_t unread;
+    uint32_t message_count;
+    uint32_t disappear_s;        /* of new messages, after reading; 0: never */
+};
+
+void     messenger_card_link(struct messenger *m, char to[CARD_LINK_MAX]);
+enum err messenger_invite_link(struct messenger *m, char to[CARD_LINK_MAX]);
+const char *messenger_name(const struct messenger *m);
+
+/* `as` may be empty: the card's name, numbered when taken. ERR_EXISTS with the friend's number in *number when the person is
+ * known (the card is renewed); ERR_REFUSED: our own card; card_from_link's errors; ERR_EXPIRED. */
+enum err messenger_friend_add(struct messenger *m, struct bytes link, struct bytes as, uint64_t wall_unix_s, uint32_t *number);
+enum err messenger_friend_find(struct messenger *m, struct bytes name, uint32_t *number);   /* case-insensitive for ASCII */
+enum err messenger_friend_info(struct messenger *m, uint32_t number, struct friend_info *out);
+enum err messenger_friend_accept(struct messenger *m, uint32_t number);
+enum err messenger_friend_rename(struct messenger *m, uint32_t number, struct bytes name);
+enum err messenger_friend_set_disappear(struct messenger *m, uint32_t number, uint32_t seconds);
+enum err messenger_friend_verify(struct messenger *m, uint32_t number, bool is_verified);
+enum err messenger_safety_number(struct messenger *m, uint32_t number, char out[SAFETY_NUMBER_LEN + 1]);
+
+/* Forgets friend, sessions and messages; our inbox secret is replaced and the others are told. */
+enum err messenger_friend_remove(struct messenger *m, uint32_t number, uint64_t wall_unix_s);
+
+typedef bool messenger_friend_visit(void *ctx, const struct friend_info *info);
+enum err messenger_friends(struct messenger *m, messenger_friend_visit *visit, void *ctx);
+
+/* ---- Messages ---- */
+
+enum message_state {
+    MESSAGE_QUEUED,      /* here, nobody has taken it */
+    MESSAGE_CARRIED,     /* at least one neighbour has committed it */
+    MESSAGE_GATEWAY,     /* a gateway has committed it */
+    MESSAGE_DELIVERED,   /* the friend's device says so, sealed */
+    MESSAGE_READ,
+    MESSAGE_EXPIRED,     /* its life ended without an acknowledgement; `reason` says more */
+    MESSAGE_RECEIVED,    /* incoming */
+};
+
+struct message_info {
+    char     id[MESSAGE_ID_TEXT_LEN + 1];
+    uint32_t friend_number;
+    uint32_t number;             /* in the conversation, rising */
+    bool     is_incoming;
+    const char *text;
+    size_t   text_len;
+    uint64_t time_unix_s;        /* outgoing: when written; incoming: as the sender's clock claims */
+    uint64_t arrived_unix_s;     /* incoming: by our clock */
+    enum message_state state;
+    uint32_t copies;             /* outgoing: neighbours that have committed a copy */
+    uint32_t tries;              /* times sealed */
+    uint64_t carried_unix_s, gateway_unix_s, delivered_unix_s, read_unix_s, expires_unix_s;   /* 0: not (yet) */
+    uint64_t next_try_unix_s;
+    uint32_t disappear_s;
+    const char *reason;          /* a sentence for a person when something went wrong; empty otherwise */
+    bool     is_unreadable;      /* of a type this version does not know */
+};
+
+/* Queues a text. life_s 0: LIFE_DEFAULT_S; clamped to 14 days. ERR_TOO_LARGE, ERR_MALFORMED (no UTF-8, or empty), ERR_NOT_FOUND,
+ * ERR_FULL. The message is in the conversation when this returns and durable after the turn's commit. */
+enum err messenger_send_text(struct messenger *m, uint32_t friend_number, struct bytes text, uint32_t life_s,
+                             uint64_t wall_unix_s, uint64_t now_ms, char id[MESSAGE_ID_TEXT_LEN + 1]);
+
+enum err messenger_message(struct messenger *m, struct bytes id_text, struct message_info *out);
+
+/* From number `from` upwards. */
+typedef bool messenger_message_visit(void *ctx, const struct message_info *info);
+enum err messenger_messages(struct messenger *m, uint32_t friend_number, uint32_t from, messenger_message_visit *visit, void *ctx);
+
+/* All incoming and unread, of all friends, oldest first. */
+enum err messenger_inbox(struct messenger *m, messenger_message_visit *visit, void *ctx);
+
+/* The person has seen messages up to `number`: read marks travel back (unless switched off), disappearing ones start to count. */
+enum err messenger_mark_read(struct messenger *m, uint32_t friend_number, uint32_t number, uint64_t wall_unix_s);
+enum err messenger_message_delete(struct messenger *m, struct bytes id_text);
+
+enum err messenger_set_read_marks(struct messenger *m, bool is_on);
+
+/* ---- The turn ---- */
+
+/* Hand every node event over, in order. */
+void     messenger_on_event(struct messenger *m, const struct node_event *event, uint64_t wall_unix_s, uint64_t now_ms);
+
+/* Timers: retries, batched receipts, disappearing messages, daily rotation. */
+void     messenger_wake(struct messenger *m, uint64_t wall_unix_s, uint64_t now_ms);
+uint64_t messenger_wake_at_ms(const struct messenger *m);
+
+enum messenger_event_kind {
+    MESSENGER_MESSAGE,        /* a message came in, or one of ours was queued */
+    MESSENGER_STATE,          /* a message changed its state, copies or times */
+    MESSENGER_GONE,           /* a message was deleted or has disappeared */
+    MESSENGER_FRIEND,         /* a friend is new, changed, or asks */
+};
+struct messenger_event {
+    enum messenger_event_kind kind;
+    uint32_t friend_number;
+    char     message_id[MESSAGE_ID_TEXT_LEN + 1];
+};
+/* Events of the turn; hand them out only after its commit (host_app.on_turn). */
+bool     messenger_next_event(struct messenger *m, struct messenger_event *out);
+
+#endif

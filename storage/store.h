@@ -1,0 +1,129 @@
+/* storage/store.h - the bundles this node carries.
+ *
+ * A store keeps bundles until they are delivered, expire or are evicted. What
+ * is asked often (facts of every bundle) stands in memory, 64 bytes each, found
+ * by id in one probe; bytes stay in the database (storage/db.h) and are read
+ * only to be sent. On disk a bundle is two records keyed by arrival number:
+ * appended, never moved, so that a commit writes few pages.
+ *
+ * Limits are by quota class: a share of the capacity each (protocol section 10).
+ * An unused share is lent: a class may exceed its share while the whole has room,
+ * and is the first to be evicted when another class claims its own.
+ *
+ * Life is counted by residence, not by the wall clock (many nodes boot without
+ * one): every bundle has a deadline on the store's residence clock, in seconds,
+ * that runs while the program runs and is carried on over a restart.
+ *
+ * One owner, one thread. Writes are readable at once, durable after db_commit.
+ */
+#ifndef STA_STORAGE_STORE_H
+#define STA_STORAGE_STORE_H
+
+#include "mesh/base/header.h"
+#include "mesh/base/rng.h"
+#include "storage/db.h"
+
+struct store;
+
+/* Whose a bundle is, from this node's point of view. */
+enum quota_class {
+    QUOTA_SOS,
+    QUOTA_OWN,       /* made here or addressed to us: never evicted for others */
+    QUOTA_CONTACT,   /* brought by a recognised friend */
+    QUOTA_STRANGER,
+    QUOTA_PUBLIC,
+    QUOTA_COUNT,
+};
+
+/* Facts of one bundle. Plain; copied freely. */
+struct store_entry {
+    uint64_t seq;               /* arrival number, rising, never used twice */
+    struct bundle_id id;
+    uint8_t  tag[TAG_LEN];
+    uint32_t len;
+    uint32_t deadline_s;        /* on the residence clock */
+    uint32_t expiry_h;          /* as the header says */
+    uint32_t bucket;
+    uint32_t contributor;       /* who brought it, an opaque number of the mesh; 0: made here */
+    uint8_t  bundle_class;      /* enum bundle_class */
+    uint8_t  quota_class;       /* enum quota_class */
+    uint8_t  stamp_bits;
+    uint8_t  hops;              /* hops it has taken so far */
+    uint8_t  budget;            /* copies it may still be given away as; 255: no limit */
+    uint8_t  given;             /* neighbours that have taken it from us, saturating */
+};
+
+struct store_config {
+    uint64_t capacity_bytes;                 /* of bundles; 0: STORE_BYTES_DEFAULT */
+    uint8_t  share_percent[QUOTA_COUNT];     /* all zero: 5, 10, 35, 40, 10 */
+};
+
+/* Reads the facts of all bundles. The database stays the caller's and must outlive
+ * the store. `config` may be NULL. */
+enum err store_open(struct store **out, struct db *db, const struct store_config *config);
+void     store_close(struct store *s);
+
+/* Copies the bundle in. `entry` gives all facts but seq, which is set.
+ * ERR_EXISTS: carried or seen already, harmless. ERR_FULL: over quota and nothing
+ * less worthy could be evicted, or the disk is short and it is not QUOTA_OWN;
+ * nothing changed. Evicted bundles are reported by store_next_evicted. */
+enum err store_put(struct store *s, struct store_entry *entry, struct bytes bundle);
+
+/* Lends the bytes until the next change or commit. ERR_NOT_FOUND, ERR_CORRUPT. */
+enum err store_read(struct store *s, const struct store_entry *entry, struct bytes *bundle);
+
+/* Lend until the next change; NULL when not carried. */
+const struct store_entry *store_find(const struct store *s, const struct bundle_id *id);
+const struct store_entry *store_find_seq(const struct store *s, uint64_t seq);
+const struct store_entry *store_find_tag(const struct store *s, const uint8_t tag[TAG_LEN]);
+
+/* Carried now, or removed and remembered. */
+bool store_has_seen(const struct store *s, const struct bundle_id *id);
+
+/* Changes the facts that may change: quota_class, hops, budget, given, deadline_s
+ * (only to sooner). ERR_NOT_FOUND. */
+enum err store_update(struct store *s, const struct store_entry *entry);
+
+/* Removes it and, when `is_remembered`, does not take it again while it could live. */
+enum err store_remove(struct store *s, const struct bundle_id *id, bool is_remembered);
+
+/* Walks the entries of one bundle class from the newest to the oldest. The entry is
+ * lent for the call; `visit` returns false to stop and must not change the store. */
+typedef bool store_visit(void *ctx, const struct store_entry *entry);
+void store_walk(const struct store *s, enum bundle_class which, store_visit *visit, void *ctx);
+
+/* The same by arrival number, from `after` (exclusive) upwards, over all classes. */
+void store_walk_since(const struct store *s, uint64_t after, store_visit *visit, void *ctx);
+
+/* The residence clock: seconds that never run backwards, across restarts. `elapsed_s` is what
+ * passed while running (and, at start, what a trusted wall clock says of the time off). */
+uint32_t store_clock_s(const struct store *s);
+void     store_clock_advance(struct store *s, uint32_t elapsed_s);
+
+/* Removes what is past its deadline, at most `max` a call, remembering nothing; returns how many. Each is
+ * reported by store_next_evicted with ERR_EXPIRED. */
+size_t   store_expire(struct store *s, size_t max);
+
+/* The soonest deadline; UINT32_MAX when empty. */
+uint32_t store_next_deadline_s(const struct store *s);
+
+/* Entries that left by eviction (ERR_FULL) or expiry (ERR_EXPIRED) since last asked. */
+bool store_next_evicted(struct store *s, struct store_entry *out, enum err *why);
+
+struct store_usage {
+    uint64_t bytes, capacity_bytes;
+    size_t   count;
+    uint64_t class_bytes[QUOTA_COUNT];
+    size_t   class_count[QUOTA_COUNT];
+    size_t   bundle_class_count[CLASS_COUNT];
+    uint8_t  fill_percent;      /* of the capacity, or 100 when the disk is short */
+};
+void store_usage(const struct store *s, struct store_usage *out);
+
+/* XOR of the ids carried in classes SOS, SEALED and PUBLIC: equal sets, equal value. */
+void store_fingerprint(const struct store *s, uint8_t out[16]);
+
+/* Bytes that a contributor holds of the stranger share now. */
+uint64_t store_contributed(const struct store *s, uint32_t contributor);
+
+#endif
