@@ -41,7 +41,7 @@ struct door {
     struct event *accept_timer;
     struct streams *streams;
     struct waiting *first, **last;
-    unsigned ready_told;                 /* links that the listeners know of */
+    unsigned link_changes_told;
     char path[PROFILE_PATH_MAX];
     bool is_bound;
 };
@@ -308,10 +308,10 @@ static void publish_events(struct door *d)
             streams_publish(d->streams, name, about);
         json_decref(about);
     }
-    if (d->ready_told != d->parts->links_ready) {
-        json_t *about = json_pack("{s:i}", "links", (int)d->parts->links_ready);
+    if (d->link_changes_told != d->parts->link_changes) {
+        json_t *about = json_object();
 
-        d->ready_told = d->parts->links_ready;
+        d->link_changes_told = d->parts->link_changes;
         if (about != NULL)
             streams_publish(d->streams, "neighbours", about);
         json_decref(about);

@@ -12,9 +12,11 @@ static void on_link(struct parts *p, const struct node_event *event, uint64_t no
 {
     const char *label = p->host != NULL ? host_link_label(p->host, event->link) : NULL;
 
-    if (event->kind == NODE_LINK_READY) {
+    if (event->kind == NODE_LINK_READY || event->kind == NODE_LINK_CLOSED) {
+        p->link_changes++;
         p->last_link_ms = now_ms;
-        p->links_ready++;
+    }
+    if (event->kind == NODE_LINK_READY) {
         log_line(p->log, LOG_LEVEL_DEBUG, "a neighbour: %s", label != NULL ? label : "unknown");
     } else if (event->kind == NODE_PEER_FAULT) {
         log_line(p->log, LOG_LEVEL_DEBUG, "closed a link that broke the rules: %s (%s)", label != NULL ? label : "unknown",

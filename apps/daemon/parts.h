@@ -44,7 +44,7 @@ struct parts {
     bool needs_reopen;           /* a commit failed outside the host's turn */
     bool is_panicking;           /* the keys are gone: answer, then end */
     uint64_t started_ms, last_link_ms;   /* monotonic; 0: no link yet */
-    unsigned links_ready;
+    unsigned link_changes;       /* links that came up or went down since the start */
 };
 
 /* The clock of the turn. */

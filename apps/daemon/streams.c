@@ -93,12 +93,10 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *ctx)
             send_text(s, ":\n\n", 3);
         } else if (++s->beats_behind > STREAM_STUCK_BEATS) {
             struct evhttp_connection *connection = s->connection;
-            struct evhttp_request *request = s->request;
 
             evhttp_connection_set_closecb(connection, NULL, NULL);
             remove_stream(s);
-            (void)request;               /* freed with its connection */
-            evhttp_connection_free(connection);
+            evhttp_connection_free(connection);   /* and the request with it */
         }
     }
 }
