@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "crypto/constant_time.h"
 #include "crypto/hash.h"
 #include "mesh/base/reader.h"
 #include "mesh/base/writer.h"
@@ -189,9 +190,13 @@ enum err keyslot_unwrap(const struct keyslot *s, struct bytes secret, uint8_t ma
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
         slot_commit(commitment, s, roles[i], kek);
         slot_wrap_key(key, roles[i], kek);
-        if (secret_is_equal(commitment, s->commitment, sizeof commitment)
-            && crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, s->wrapped, sizeof s->wrapped, NULL, 0,
-                                                          s->nonce, key) == 0) {
+        int failed = crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, s->wrapped, sizeof s->wrapped, NULL,
+                                                                0, s->nonce, key);
+        bool is_match = secret_is_equal(commitment, s->commitment, sizeof commitment);
+
+        secret_reveal(&failed, sizeof failed);
+        secret_reveal(&is_match, sizeof is_match);
+        if (is_match && failed == 0) {
             memcpy(master, plain, sizeof plain);
             *role = roles[i];
             e = ERR_NONE;
