@@ -12,7 +12,8 @@
  *
  * Life is counted by residence, not by the wall clock (many nodes boot without
  * one): every bundle has a deadline on the store's residence clock, in seconds,
- * that runs while the program runs and is carried on over a restart.
+ * that runs while the program runs and is carried on over a restart. On disk it is up to a minute
+ * behind (ten in an idle store), which lets a bundle live that much longer after a crash.
  *
  * One owner, one thread. Writes are readable at once, durable after db_commit.
  */
