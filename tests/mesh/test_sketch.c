@@ -420,7 +420,7 @@ static void check_lies_bounded(struct sketch_decoder *s, size_t cells, const cha
 
     sketch_remote_only(s, &remote);
     sketch_local_only(s, &local);
-    CHECK_CASE(label, remote + local <= 3 * cells);
+    CHECK_CASE(label, remote + local <= cells + 16);
 }
 
 /* Well-formed cells full of single ids: an id in every cell by itself; the same id in all cells, in all but its
