@@ -190,6 +190,49 @@ static void check_known_answers(const char *path)
     json_decref(root);
 }
 
+/* The step for a chosen draw v (1..2^26): the state before is the one from which the generator comes to it. */
+static uint32_t next_of_draw(uint32_t at, uint64_t v, uint64_t low_bits)
+{
+    uint64_t inverse = 1, state;
+
+    for (int i = 0; i < 6; i++) /* Newton, modulo 2^64 */
+        inverse *= 2 - 6364136223846793005u * inverse;
+    state = (((v - 1) << 38 | low_bits) - 1442695040888963407u) * inverse;
+    return sketch_next(&state, at);
+}
+
+static void check_step(uint32_t at, uint64_t v, uint64_t low_bits)
+{
+    uint64_t reach = ((uint64_t)at + 1) * ((uint64_t)at + 2) << 26, j = next_of_draw(at, v, low_bits);
+
+    CHECK(j > at && j <= SKETCH_NO_CELL);
+    CHECK(j == SKETCH_NO_CELL || (j + 1) * (j + 2) * v > reach);
+    CHECK(j * (j + 1) * v <= reach);
+}
+
+static void check_steps(void)
+{
+    static const uint32_t cells[] = { 0, 1, 2, 3, 6, 14, 100, 4095, 65535, 131071, SKETCH_NO_CELL - 2, SKETCH_NO_CELL - 1 };
+    struct seeded g;
+    struct rng rng = (seeded_init(&g, 10), seeded_rng(&g));
+
+    for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
+        /* The largest draw meets the bound exactly at the cell itself: the next cell, never the same again. */
+        CHECK(next_of_draw(cells[i], 1 << 26, 0) == cells[i] + 1);
+        for (uint64_t v = 1; v <= 1 << 26; v = v < 64 ? v + 1 : v * 2)
+            check_step(cells[i], v, rng_u64(&rng) >> 26);
+    }
+    CHECK(next_of_draw(0, 1, 0) == 11584);
+    CHECK(next_of_draw(SKETCH_NO_CELL - 1, 1, 0) == SKETCH_NO_CELL);
+    /* Bounds that are met exactly, as by 12 * 2^25 = 6 * 2^26: one further. */
+    CHECK(next_of_draw(1, 1 << 25, 0) == 3);
+    CHECK(next_of_draw(4, 8388608, 0) == 15);
+    CHECK(next_of_draw(13, 33554432, 0) == 20);
+    for (int i = 0; i < 20000; i++)
+        check_step(rng_below(&rng, SKETCH_NO_CELL) >> rng_below(&rng, 18), 1 + (rng_u64(&rng) >> 38 >> rng_below(&rng, 26)),
+                   rng_u64(&rng) >> 26);
+}
+
 /* ---- Malformed cells ---- */
 
 static const struct {
@@ -634,6 +677,7 @@ static void check_bursts(void)
 int main(void)
 {
     check_known_answers(TEST_DATA "/vectors/sketch-kat.json");
+    check_steps();
     check_malformed();
     for (uint64_t seed = 0; seed < 400; seed++)
         check_any_sets(seed);
