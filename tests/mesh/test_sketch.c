@@ -42,6 +42,14 @@ static void shuffle(uint64_t *sids, size_t count, const struct rng *rng)
     }
 }
 
+/* Below 2^bits, small numbers as often as large ones. One draw a statement: C does not say which operand is first. */
+static uint32_t skewed(const struct rng *rng, unsigned bits)
+{
+    uint32_t v = rng_below(rng, (uint32_t)1 << bits);
+
+    return v >> rng_below(rng, bits + 1);
+}
+
 /* Distinct random ids in random order. */
 static uint64_t *sids_new(size_t count, const struct rng *rng)
 {
@@ -228,9 +236,11 @@ static void check_steps(void)
     CHECK(next_of_draw(1, 1 << 25, 0) == 3);
     CHECK(next_of_draw(4, 8388608, 0) == 15);
     CHECK(next_of_draw(13, 33554432, 0) == 20);
-    for (int i = 0; i < 20000; i++)
-        check_step(rng_below(&rng, SKETCH_NO_CELL) >> rng_below(&rng, 18), 1 + (rng_u64(&rng) >> 38 >> rng_below(&rng, 26)),
-                   rng_u64(&rng) >> 26);
+    for (int i = 0; i < 20000; i++) {
+        uint32_t at = skewed(&rng, 18), draw = skewed(&rng, 26);
+
+        check_step(at, draw + 1, rng_u64(&rng) >> 26);
+    }
 }
 
 /* ---- Malformed cells ---- */
@@ -300,10 +310,7 @@ static void check_any_sets(uint64_t seed)
 {
     struct seeded g;
     struct rng rng = (seeded_init(&g, seed), seeded_rng(&g));
-    /* Small sets more often than large ones. */
-    size_t common = rng_below(&rng, 4096) >> rng_below(&rng, 13);
-    size_t ours_only = rng_below(&rng, 2048) >> rng_below(&rng, 12);
-    size_t theirs_only = rng_below(&rng, 2048) >> rng_below(&rng, 12);
+    size_t common = skewed(&rng, 12), ours_only = skewed(&rng, 11), theirs_only = skewed(&rng, 11);
     size_t cells = 0, difference = ours_only + theirs_only;
     uint8_t key[16];
     char label[32];
