@@ -572,8 +572,11 @@ static void check_noise(uint64_t seed)
 
     pair_init(&p, 50, 30, 40, key_of_tests, key_of_tests, &rng);
     CHECK(sketch_encode(p.theirs, cells, &w) == cells);
-    for (uint32_t flips = 1 + rng_below(&rng, 40); flips > 0; flips--)
-        space[rng_below(&rng, (uint32_t)writer_len(&w))] ^= (uint8_t)(1 + rng_below(&rng, 255));
+    for (uint32_t flips = 1 + rng_below(&rng, 40); flips > 0; flips--) {
+        uint32_t at = rng_below(&rng, (uint32_t)writer_len(&w));
+
+        space[at] ^= (uint8_t)(1 + rng_below(&rng, 255));
+    }
     struct reader r = reader_of(writer_bytes(&w));
     size_t taken = 0;
     while (taken < cells && sketch_decode(p.ours, 1, &r) == ERR_NONE)
