@@ -60,8 +60,10 @@ static enum err seal_in_session(struct session *s, const struct seal_request *q,
     uint8_t key[32], mask_key[32], salt[SALT_LEN];
     enum err e = ERR_STATE;
 
-    if (day_chain_advance(&days, session_day(s, q->day)) != ERR_NONE)
-        goto out;  /* our clock has leapt further than the other side would follow */
+    /* Our clock may have leapt further than the other side would follow. */
+    if (session_day(s, q->day) - days.day > DAY_ADVANCE_MAX ||
+        day_chain_advance(&days, session_day(s, q->day)) != ERR_NONE)
+        goto out;
     if (days.day != s->send_days.day)
         index = 0;
     if (index >= TAG_INDEX_COUNT)
