@@ -217,7 +217,9 @@ static void step_put(struct store *s, const struct rng *rng)
     }
     CHECK_ERR(label, got, ERR_FULL);
     CHECK_CASE(label, bytes_of_all(&now) + e.len > config.capacity_bytes);
-    /* Where one victim would have been enough, none with a lower stamp was to be had. (Of accounts that tie in
+    if (e.len > BUNDLE_LEN_MIN)
+        return;
+    /* Where any one victim would have been enough, none with a lower stamp was to be had. (Of accounts that tie in
      * size and least stamp, either may be asked.) */
     for (size_t i = 0; i < now.count; i++) {
         if (bytes_of_all(&now) - now.at[i].e.len + e.len <= config.capacity_bytes && is_largest_account(&now, &now.at[i].e))
