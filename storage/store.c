@@ -21,6 +21,7 @@ enum {
     SEQ_BLOCK         = 1 << 16, /* arrival numbers claimed at once, so that the claim is rarely written */
     CLOCK_SAVE_BUSY_S = 60,      /* how old the clock on disk may be when there is a commit anyway */
     CLOCK_SAVE_IDLE_S = 600,     /* and when it needs a commit of its own */
+    EXPIRE_SHORT_MAX  = 64,      /* bundles a call when the disk is short */
     LEFT_MAX          = 16384,   /* reports of entries that left, kept until asked for */
 };
 
@@ -330,7 +331,7 @@ enum err store_put(struct store *s, struct store_entry *entry, struct bytes bund
     assert(new.expiry_h >> 24 == 0 && new.bucket >> 24 == 0);
     if (catalogue_find(&s->catalogue, &new.id) != SLOT_NONE || seen_has(&s->seen, &new.id, s->clock_s))
         return ERR_EXISTS;
-    if (new.quota_class != QUOTA_OWN && !db_has_room(s->db))
+    if (!(new.quota_class == QUOTA_OWN ? db_has_reserve(s->db) : db_has_room(s->db)))
         return ERR_FULL;
     if ((e = catalogue_reserve(&s->catalogue)) != ERR_NONE)
         return e;
@@ -415,6 +416,9 @@ size_t store_expire(struct store *s, size_t max)
 {
     size_t n = 0;
 
+    /* Bundles that end together may stand on as many pages, and a full disk has few left to write them anew. */
+    if (!db_has_room(s->db) && max > EXPIRE_SHORT_MAX)
+        max = EXPIRE_SHORT_MAX;
     for (; n < max; n++) {
         uint32_t slot = catalogue_soonest(&s->catalogue);
 
