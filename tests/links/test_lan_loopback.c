@@ -205,9 +205,12 @@ static int knock(uint16_t port)
 
 static bool is_shut(int fd)
 {
-    uint8_t byte;
+    uint8_t unread[4096];
+    ssize_t got;
 
-    return recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+    while ((got = recv(fd, unread, sizeof unread, MSG_DONTWAIT)) > 0)
+        continue;
+    return got == 0 || errno != EAGAIN;
 }
 
 struct doors { int fd[12]; unsigned want_open; };
