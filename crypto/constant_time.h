@@ -2,7 +2,7 @@
  *
  * A build for tests/crypto/test_constant_time.c marks secrets as undefined memory and lets valgrind
  * report every branch and address that depends on them. A result that decides the control flow on purpose, such as
- * whether a shared secret is all zeros, says so here; in any other build this is nothing.
+ * whether a tag is right or a shared secret is all zeros, says so here; in any other build this is nothing.
  */
 #ifndef STA_CRYPTO_CONSTANT_TIME_H
 #define STA_CRYPTO_CONSTANT_TIME_H

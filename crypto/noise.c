@@ -157,8 +157,10 @@ static enum err decrypt_and_hash(struct noise *n, uint8_t *to, struct bytes seal
         if (sealed.len < NOISE_TAG_LEN)
             return ERR_MALFORMED;
         nonce_write(nonce, n->cipher.nonce);
-        if (crypto_aead_chacha20poly1305_ietf_decrypt(to, NULL, NULL, sealed.at, sealed.len, n->hash,
-                                                      sizeof n->hash, nonce, n->cipher.key) != 0)
+        int failed = crypto_aead_chacha20poly1305_ietf_decrypt(to, NULL, NULL, sealed.at, sealed.len, n->hash,
+                                                               sizeof n->hash, nonce, n->cipher.key);
+        secret_reveal(&failed, sizeof failed);
+        if (failed != 0)
             return ERR_AUTH;
         n->cipher.nonce++;
     } else if (sealed.len > 0) {
@@ -421,7 +423,9 @@ enum err noise_open(struct noise_cipher *c, struct bytes ad, uint8_t *at, size_t
     if (c->nonce == UINT64_MAX)
         return ERR_STATE;
     nonce_write(nonce, c->nonce);
-    if (crypto_aead_chacha20poly1305_ietf_decrypt(at, NULL, NULL, at, len, ad.at, ad.len, nonce, c->key) != 0)
+    int failed = crypto_aead_chacha20poly1305_ietf_decrypt(at, NULL, NULL, at, len, ad.at, ad.len, nonce, c->key);
+    secret_reveal(&failed, sizeof failed);
+    if (failed != 0)
         return ERR_AUTH;
     c->nonce++;
     return ERR_NONE;

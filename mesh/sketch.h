@@ -7,8 +7,8 @@
  * and the count of its members and a XOR of their check words. The bytes: docs/protocol.md section 7.3.
  *
  * Pure: no I/O, no randomness beyond the key. Bounded by SKETCH_CELLS_MAX and SKETCH_SET_MAX. A coder takes
- * 20 bytes a member, an encoder at most 64 kB more, a decoder some 24 bytes a cell and 40 an id found; what a
- * peer makes it hold and compute is in proportion to the cells it really sent.
+ * 20 bytes a member, an encoder at most 64 kB more, a decoder some 24 bytes a cell and 64 an id found, of
+ * which there are at most 16 more than cells: what a peer makes it hold is in proportion to what it really sent.
  */
 #ifndef STA_MESH_SKETCH_H
 #define STA_MESH_SKETCH_H
@@ -50,7 +50,7 @@ bool     sketch_is_decoded(const struct sketch_decoder *s);
 size_t   sketch_cells_wanted(const struct sketch_decoder *s);
 
 /* Lend until the next call. Only whole once sketch_is_decoded; until then an id in them may yet be taken back,
- * about once in 10 000 sketches. A peer that lies about its cells can put in ids that nobody has, or that
+ * about once in some thousands of sketches. A peer that lies about its cells can put in ids that nobody has, or that
  * we have: look each up before acting on it. */
 const uint64_t *sketch_remote_only(const struct sketch_decoder *s, size_t *count);
 const uint64_t *sketch_local_only(const struct sketch_decoder *s, size_t *count);

@@ -1,196 +1,22 @@
-/* mesh/sketch.c - rateless set reconciliation: the encoder, the decoder and how much to ask for.
+/* mesh/sketch_decoder.c - what is left of their cells when ours are taken away, and how much more to ask for.
  *
- * Members are walked in blocks: every member moves up to the end of a block of cells that fits the cache, and
- * keeps where it stands. A decoder holds, for cells not yet received, what our own set and the ids already
- * found take away from them; a cell that arrives is added to that, and what is left is the difference.
- * Blocks grow with the number of cells, so that asking cell by cell costs a peer's link and not our processor.
+ * A decoder holds, for cells not yet received, what our own set and the ids already found take away from them; a
+ * cell that arrives is added to that, and what is left is the difference.
  */
-#include "mesh/sketch.h"
-
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mesh/base/limits.h"
-#include "mesh/sketch_map.h"
+#include "mesh/sketch.h"
+#include "mesh/sketch_set.h"
 
 enum {
-    CELL_LEN_MIN   = 9,    /* 8 of sum, at least one of count */
-    BLOCK_MIN      = 64,
-    BLOCK_MAX      = 4096, /* 64 kB of cells while 100 000 members walk by */
-    BATCH          = 256,  /* members that walk side by side: 5 kB */
-    FIRST_BURST    = 64,
-    PROBES_MAX     = 128,  /* at a quarter full no honest set of ids needs more */
-    INDEX_FREE     = 0,
-    FINDS_MAX      = 3,    /* ids that one cell may give; an honest one nearly always gives one at most */
-    MARK_QUEUED    = 0x80,
+    PROBES_MAX  = 128,  /* at a quarter full no honest set of ids needs more */
+    INDEX_FREE  = 0,
+    FINDS_MAX   = 3,    /* ids that one cell may give; an honest one nearly always gives one at most */
+    FALSE_MAX   = 16,   /* false ids in one sketch; even one is rare */
+    MARK_QUEUED = 0x80,
 };
-
-struct cell {
-    uint64_t sum;    /* XOR of words */
-    int32_t count;   /* encoder: members; decoder: remote less local, of what is not found yet */
-    int32_t net;     /* decoder: remote less local, found or not: what the estimate is made of */
-};
-
-/* A set on its walk, as parallel arrays in one block: 20 bytes a member. */
-struct members {
-    size_t count;
-    uint64_t *words, *states;
-    uint32_t *next;
-};
-
-static enum err members_init(struct members *m, const uint64_t *sids, size_t count, const struct sketch_key *k)
-{
-    if (count > SKETCH_SET_MAX)
-        return ERR_TOO_LARGE;
-    m->words = malloc((count > 0 ? count : 1) * (2 * sizeof *m->words + sizeof *m->next));
-    if (m->words == NULL)
-        return ERR_NO_MEMORY;
-    m->count = count;
-    m->states = m->words + count;
-    m->next = (uint32_t *)(m->states + count);
-    for (size_t i = 0; i < count; i++) {
-        assert(sids[i] <= SKETCH_SID_MASK);
-        m->states[i] = sketch_seed(k, sids[i]);
-        m->words[i] = sketch_word(sids[i], m->states[i]);
-        m->next[i] = 0;
-    }
-    return ERR_NONE;
-}
-
-/* Adds every member's share of the cells from..end-1, which stand at cells[0] on. A batch of members takes its
- * steps side by side: no step waits for the division and the root of another, nor for a branch on where
- * a walk ends, which is twice as fast as member by member. */
-static void members_walk(struct members *m, struct cell *cells, uint32_t from, uint32_t end, int32_t sign)
-{
-    for (size_t first = 0; first < m->count; first += BATCH) {
-        uint16_t active[BATCH];
-        size_t len = m->count - first < BATCH ? m->count - first : BATCH, active_count = 0;
-        const uint64_t *words = m->words + first;
-        uint64_t *states = m->states + first;
-        uint32_t *next = m->next + first;
-
-        for (size_t i = 0; i < len; i++) {
-            active[active_count] = (uint16_t)i;
-            active_count += next[i] < end;
-        }
-        while (active_count > 0) {
-            size_t still = 0;
-
-            for (size_t a = 0; a < active_count; a++) {
-                uint16_t i = active[a];
-                struct cell *c = &cells[next[i] - from];
-
-                c->sum ^= words[i];
-                c->count += sign;
-                next[i] = sketch_next(&states[i], next[i]);
-                active[still] = i;
-                still += next[i] < end;
-            }
-            active_count = still;
-        }
-    }
-}
-
-/* Members that chance puts into cell i of a set of `count`, rounded: count / (1 + i/2). */
-static int64_t expected_count(uint64_t count, uint32_t i)
-{
-    return (int64_t)((4 * count + i + 2) / (2 * (uint64_t)i + 4));
-}
-
-/* How far to walk when cells up to `want` are needed and `made` are there. */
-static uint32_t block_end(uint32_t made, uint64_t want)
-{
-    uint64_t end = (uint64_t)made + (made / 8 > BLOCK_MIN ? made / 8 : BLOCK_MIN);
-
-    if (end < want)
-        end = want;
-    return end < SKETCH_CELLS_MAX ? (uint32_t)end : SKETCH_CELLS_MAX;
-}
-
-/* ---- Encoder ---- */
-
-struct sketch_encoder {
-    struct members members;
-    struct cell *cells;              /* those of from..made-1 */
-    uint32_t cells_cap, from, made, sent;
-};
-
-enum err sketch_encoder_new(struct sketch_encoder **out, const uint64_t *sids, size_t count, const uint8_t key[16])
-{
-    struct sketch_key k = sketch_key_of(key);
-    struct sketch_encoder *s = calloc(1, sizeof *s);
-    enum err e = ERR_NO_MEMORY;
-
-    if (s == NULL)
-        return e;
-    /* A block in proportion to the set: small ones are not worth 64 kB. */
-    s->cells_cap = count / 8 < BLOCK_MIN * 2 ? BLOCK_MIN * 2 : count / 8 > BLOCK_MAX ? BLOCK_MAX : (uint32_t)(count / 8);
-    if ((s->cells = malloc(s->cells_cap * sizeof *s->cells)) == NULL)
-        goto fail;
-    if ((e = members_init(&s->members, sids, count, &k)) != ERR_NONE)
-        goto fail;
-    *out = s;
-    return ERR_NONE;
-fail:
-    sketch_encoder_free(s);
-    return e;
-}
-
-void sketch_encoder_free(struct sketch_encoder *s)
-{
-    if (s == NULL)
-        return;
-    free(s->members.words);
-    free(s->cells);
-    free(s);
-}
-
-static void encoder_extend(struct sketch_encoder *s, uint64_t want)
-{
-    uint32_t end = block_end(s->made, want);
-
-    if (end - s->made > s->cells_cap)
-        end = s->made + s->cells_cap;
-    s->from = s->made;
-    s->made = end;
-    memset(s->cells, 0, (end - s->from) * sizeof *s->cells);
-    members_walk(&s->members, s->cells, s->from, end, 1);
-}
-
-static uint64_t zigzag(int64_t v)
-{
-    return v < 0 ? ~((uint64_t)v << 1) : (uint64_t)v << 1;
-}
-
-static int64_t unzigzag(uint64_t v)
-{
-    return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
-}
-
-size_t sketch_encode(struct sketch_encoder *s, size_t max, struct writer *w)
-{
-    size_t written = 0;
-
-    for (; written < max && s->sent < SKETCH_CELLS_MAX; written++, s->sent++) {
-        size_t room = writer_left(w) / CELL_LEN_MIN, left = max - written;
-
-        if (w->failed || room == 0)
-            break;
-        if (s->sent == s->made)
-            encoder_extend(s, s->made + (uint64_t)(left < room ? left : room));
-
-        const struct cell *c = &s->cells[s->sent - s->from];
-        uint64_t count = zigzag(c->count - expected_count(s->members.count, s->sent));
-        if (writer_left(w) < 8 + writer_varint_len(count))
-            break;
-        writer_u64(w, c->sum);
-        writer_varint(w, count);
-    }
-    return written;
-}
-
-/* ---- Decoder ---- */
 
 /* An id that one side has and the other has not. */
 struct found {
@@ -202,9 +28,9 @@ struct found {
 
 struct sketch_decoder {
     struct sketch_key key;
-    struct members members;
+    struct sketch_set members;
     uint64_t remote_count;
-    struct cell *cells;
+    struct sketch_cell *cells;
     uint32_t *queue;     /* received cells whose count was +-1 when last touched */
     uint8_t *marks;      /* of each cell: MARK_QUEUED, and how many ids it gave */
     uint32_t cells_cap, made, received, open, queue_len;
@@ -226,7 +52,7 @@ enum err sketch_decoder_new(struct sketch_decoder **out, const uint64_t *sids, s
     if (s == NULL)
         return ERR_NO_MEMORY;
     s->key = sketch_key_of(key);
-    if ((e = members_init(&s->members, sids, count, &s->key)) != ERR_NONE) {
+    if ((e = sketch_set_init(&s->members, sids, count, &s->key)) != ERR_NONE) {
         free(s);
         return e;
     }
@@ -238,7 +64,7 @@ void sketch_decoder_free(struct sketch_decoder *s)
 {
     if (s == NULL)
         return;
-    free(s->members.words);
+    sketch_set_clear(&s->members);
     free(s->cells);
     free(s->queue);
     free(s->marks);
@@ -268,7 +94,7 @@ static bool grow(void *at, size_t cap, size_t size)
     return true;
 }
 
-static bool cell_is_open(const struct cell *c)
+static bool cell_is_open(const struct sketch_cell *c)
 {
     return c->sum != 0 || c->count != 0;
 }
@@ -288,7 +114,7 @@ static void cell_queue(struct sketch_decoder *s, uint32_t i)
 static void found_walk(struct sketch_decoder *s, struct found *f, int32_t sign)
 {
     while (f->next < s->made) {
-        struct cell *c = &s->cells[f->next];
+        struct sketch_cell *c = &s->cells[f->next];
         bool was_open = cell_is_open(c);
 
         c->sum ^= f->word;
@@ -303,7 +129,7 @@ static void found_walk(struct sketch_decoder *s, struct found *f, int32_t sign)
 
 static enum err decoder_extend(struct sketch_decoder *s, uint64_t want)
 {
-    uint32_t end = block_end(s->made, want);
+    uint32_t end = sketch_block_end(s->made, want);
 
     if (end > s->cells_cap) {
         if (!grow(&s->cells, end, sizeof *s->cells) || !grow(&s->queue, end, sizeof *s->queue) ||
@@ -313,12 +139,12 @@ static enum err decoder_extend(struct sketch_decoder *s, uint64_t want)
     }
     memset(&s->cells[s->made], 0, (end - s->made) * sizeof *s->cells);
     memset(&s->marks[s->made], 0, end - s->made);
-    /* The cache holds BLOCK_MAX cells; a longer stretch is walked in pieces. */
+    /* The cache holds SKETCH_BLOCK_MAX cells; a longer stretch is walked in pieces. */
     while (s->made < end) {
         uint32_t from = s->made;
 
-        s->made = end - from > BLOCK_MAX ? from + BLOCK_MAX : end;
-        members_walk(&s->members, &s->cells[from], from, s->made, -1);
+        s->made = end - from > SKETCH_BLOCK_MAX ? from + SKETCH_BLOCK_MAX : end;
+        sketch_set_walk(&s->members, &s->cells[from], from, s->made, -1);
         for (uint32_t i = from; i < s->made; i++)
             s->cells[i].net = s->cells[i].count;
     }
@@ -398,6 +224,9 @@ static enum err found_add(struct sketch_decoder *s, uint64_t word, uint64_t seed
     if ((slot = index_slot(s, word & SKETCH_SID_MASK)) == NULL)
         return ERR_MALFORMED;
     if (*slot == INDEX_FREE) {
+        /* Every true id empties a cell for good, so that there are no more of them than cells. */
+        if (s->found_count >= s->received + FALSE_MAX)
+            return ERR_NONE;
         s->found[s->found_count] = (struct found){ .word = word };
         *slot = ++s->found_count;
     }
@@ -429,7 +258,7 @@ static bool walk_includes(uint64_t seed, uint32_t cell)
 
 /* Takes out every id that stands alone in a cell, until none does.
  *
- * Once in some 10 000 sketches an XOR of several ids passes for one. It then shows up with the other sign in
+ * Once in some thousands of sketches an XOR of several ids passes for one. It then shows up with the other sign in
  * a cell where it never was, which takes it back, and the cell that gave it may give it again: so a cell gives
  * FINDS_MAX ids and no more, and new cells settle who was right. To forbid the id instead would be wrong: when
  * a, b, c pass for d, then a, b, d pass for c, and c is real. The same rule ends streams made to go in circles. */
@@ -437,7 +266,7 @@ static enum err decoder_peel(struct sketch_decoder *s)
 {
     while (s->queue_len > 0) {
         uint32_t i = s->queue[--s->queue_len];
-        const struct cell *c = &s->cells[i];
+        const struct sketch_cell *c = &s->cells[i];
         uint64_t word = c->sum, sid = word & SKETCH_SID_MASK, seed = sketch_seed(&s->key, sid);
 
         s->marks[i] &= (uint8_t)~MARK_QUEUED;
@@ -453,8 +282,13 @@ static enum err decoder_peel(struct sketch_decoder *s)
     return ERR_NONE;
 }
 
+static int64_t unzigzag(uint64_t v)
+{
+    return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
+}
+
 /* One cell, or false: a count that no set of the stated size has in this cell. */
-static bool cell_read(struct reader *r, uint64_t remote_count, uint32_t i, struct cell *out)
+static bool cell_read(struct reader *r, uint64_t remote_count, uint32_t i, struct sketch_cell *out)
 {
     out->sum = reader_u64(r);
     int64_t delta = unzigzag(reader_varint(r));
@@ -462,8 +296,8 @@ static bool cell_read(struct reader *r, uint64_t remote_count, uint32_t i, struc
 
     if (r->failed || delta < -limit || delta > limit)
         return false;
-    int64_t count = expected_count(remote_count, i) + delta;
-    if (count < 0 || (uint64_t)count > remote_count || (i == 0 && delta != 0))
+    int64_t count = sketch_expected(remote_count, i) + delta;
+    if ((uint64_t)count > remote_count || (i == 0 && delta != 0)) /* also when below zero */
         return false;
     out->count = (int32_t)count;
     return true;
@@ -471,7 +305,7 @@ static bool cell_read(struct reader *r, uint64_t remote_count, uint32_t i, struc
 
 static enum err cells_check(const struct sketch_decoder *s, size_t count, struct reader r)
 {
-    struct cell c;
+    struct sketch_cell c;
 
     for (size_t i = 0; i < count; i++)
         if (!cell_read(&r, s->remote_count, s->received + (uint32_t)i, &c))
@@ -498,14 +332,14 @@ enum err sketch_decode(struct sketch_decoder *s, size_t count, struct reader *r)
     if (count > SKETCH_CELLS_MAX - s->received || s->remote_count > SKETCH_SET_MAX)
         return ERR_TOO_LARGE;
     /* Before memory is taken for them, the cells are there and well-formed. */
-    if (r->failed || count > reader_left(r) / CELL_LEN_MIN || cells_check(s, count, *r) != ERR_NONE)
+    if (r->failed || count > reader_left(r) / SKETCH_CELL_LEN_MIN || cells_check(s, count, *r) != ERR_NONE)
         return ERR_MALFORMED;
     if (s->received + count > s->made && (e = decoder_extend(s, s->received + count)) != ERR_NONE)
         return e;
 
     for (; count > 0; count--) {
         uint32_t i = s->received++;
-        struct cell remote, *c = &s->cells[i];
+        struct sketch_cell remote, *c = &s->cells[i];
 
         cell_read(r, s->remote_count, i, &remote);
         c->sum ^= remote.sum;
@@ -549,8 +383,8 @@ size_t sketch_cells_wanted(const struct sketch_decoder *s)
     if (step < 8)
         step = 8;
 
-    if (s->received < FIRST_BURST) {
-        wanted = FIRST_BURST - s->received;
+    if (s->received < SKETCH_BLOCK_MIN) {
+        wanted = SKETCH_BLOCK_MIN - s->received;
     } else {
         double difference = s->deviation / (s->received - 1), found = (double)s->list_counts[0] + s->list_counts[1];
         double more = cells_needed(difference, s->received) - s->received;
