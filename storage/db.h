@@ -12,6 +12,9 @@
  * The map grows by itself. A failed commit (ERR_FULL when the disk is full,
  * ERR_IO otherwise) rolls everything since the last commit back, so whatever
  * was derived from it in memory must be thrown away: reopen store and archive.
+ * A change that fails (with anything but ERR_NOT_FOUND) spoils the transaction:
+ * later changes and the commit return the same error, so that a caller who
+ * looks only at the commit never makes half a story durable.
  */
 #ifndef STA_STORAGE_DB_H
 #define STA_STORAGE_DB_H
@@ -27,7 +30,7 @@ enum db_table {
     DB_META,          /* BYTES: format version, generation, residence clock */
     DB_BUNDLE_FACTS,  /* SEQ:   one fixed-size record a bundle, read whole at start-up */
     DB_BUNDLE_BODY,   /* SEQ:   the bundle's bytes */
-    DB_SEEN,          /* BYTES: ids not to take again -> until when */
+    DB_SEEN,          /* SEQ:   ids not to take again, and until when, in order of removal */
     DB_ARCHIVE,       /* BYTES: hashed key -> sealed record (archive.h) */
     DB_TABLE_COUNT,
 };
@@ -69,6 +72,9 @@ typedef bool db_visit_seq(void *ctx, uint64_t seq, struct bytes value);
 enum err db_walk(struct db *db, enum db_table table, struct bytes from, db_visit *visit, void *ctx);
 enum err db_walk_seq(struct db *db, enum db_table table, uint64_t from, db_visit_seq *visit, void *ctx);
 
+/* Records in a table, uncommitted changes included. Costs nothing. */
+uint64_t db_count(struct db *db, enum db_table table);
+
 /* Something is waiting for a commit. */
 bool db_is_dirty(const struct db *db);
 
@@ -78,13 +84,13 @@ enum err db_commit(struct db *db);
 /* Rolls back to the last commit. */
 void db_rollback(struct db *db);
 
-/* Bytes of the file in use, and whether the disk has more than the reserve left.
- * The answer is renewed at each commit, so it costs nothing to ask. */
+/* Bytes of the file in use, and whether more than the reserve is left, on the disk or free for
+ * reuse inside the file. The answer is renewed at each commit, so it costs nothing to ask. */
 uint64_t db_used_bytes(const struct db *db);
 bool     db_has_room(const struct db *db);
 
 /* Fault injection, for tests: called before each put, delete and commit with its
- * running number; a value other than ERR_NONE is what that call then returns,
+ * running number, from 0; a value other than ERR_NONE is what that call then returns,
  * having done nothing (for a commit: having rolled back). NULL: off. */
 typedef enum err db_fault(void *ctx, unsigned op);
 void db_set_fault(struct db *db, db_fault *fault, void *ctx);

@@ -12,7 +12,8 @@
  *
  * Life is counted by residence, not by the wall clock (many nodes boot without
  * one): every bundle has a deadline on the store's residence clock, in seconds,
- * that runs while the program runs and is carried on over a restart.
+ * that runs while the program runs and is carried on over a restart. On disk it is up to a minute
+ * behind (ten in an idle store), which lets a bundle live that much longer after a crash.
  *
  * One owner, one thread. Writes are readable at once, durable after db_commit.
  */
@@ -20,7 +21,6 @@
 #define STA_STORAGE_STORE_H
 
 #include "mesh/base/header.h"
-#include "mesh/base/rng.h"
 #include "storage/db.h"
 
 struct store;
@@ -56,6 +56,8 @@ struct store_entry {
 struct store_config {
     uint64_t capacity_bytes;                 /* of bundles; 0: STORE_BYTES_DEFAULT */
     uint8_t  share_percent[QUOTA_COUNT];     /* all zero: 5, 10, 35, 40, 10 */
+    uint64_t hash_seed;                      /* random and secret, so that nobody can prepare ids or tags that
+                                              * crowd one place of the index. 0: a constant, for tests */
 };
 
 /* Reads the facts of all bundles. The database stays the caller's and must outlive
@@ -117,6 +119,7 @@ struct store_usage {
     size_t   class_count[QUOTA_COUNT];
     size_t   bundle_class_count[CLASS_COUNT];
     uint8_t  fill_percent;      /* of the capacity, or 100 when the disk is short */
+    size_t   damaged_count;     /* records that store_open found unreadable and removed */
 };
 void store_usage(const struct store *s, struct store_usage *out);
 
