@@ -26,6 +26,7 @@ enum { ADVERT_RANDOM_LEN = 8, BEACON_LEN = 17, RECOGNITION_COUNT = 8, RECOGNITIO
 
 struct node_config {
     struct store *store;         /* the caller's; outlives the node */
+    struct db *db;               /* under the store and whatever else shares the turn's commit; outlives the node */
     struct rng rng;
     uint64_t now_ms;
     uint64_t wall_unix_s;        /* what this machine's clock says; 0: none */
