@@ -1,4 +1,5 @@
 /* apps/messenger/conversation.c - messages by number and by id, and what a person does with them. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

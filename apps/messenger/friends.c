@@ -1,7 +1,7 @@
 /* apps/messenger/friends.c - the address book. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <stdio.h>
 
 #include "apps/messenger/state.h"
 #include "crypto/hash.h"
@@ -142,15 +142,24 @@ static enum err list_append(struct messenger *m, struct friend *f)
     return ERR_NONE;
 }
 
+/* A session that cannot be read is lost, not the friend: both sides begin anew. */
 static enum err slots_load(struct messenger *m, struct friend *f)
 {
     for (unsigned i = 0; i < SLOTS_MAX; i++) {
         enum err e = slot_facts(m, f, i);
 
-        if (e != ERR_NONE && e != ERR_NOT_FOUND)
+        if (e == ERR_CORRUPT) {
+            f->slots[i].is_used = true;
+            slot_drop(m, f, i);
+            if (f->r.flags & FRIEND_HEARD)
+                f->r.reset_due_s = messenger_clock_s(m);
+            f->dirty |= DIRTY_FRIEND;
+            m->is_any_dirty = true;
+        } else if (e != ERR_NONE && e != ERR_NOT_FOUND) {
             return e;
+        }
     }
-    return ERR_NONE;
+    return m->failed;
 }
 
 static enum err friend_load(struct messenger *m, struct friend *f)
@@ -286,12 +295,21 @@ static bool name_is_sound(struct bytes name)
     return true;
 }
 
-/* The name itself, or with the first number that makes it unique. There is one: fewer friends than numbers. */
+/* The name itself, or with the first number that makes it unique. There is one: fewer friends than numbers. A long
+ * name is cut at a whole character to make room for it. */
 static void name_unique(const struct messenger *m, struct bytes wanted, char out[FRIEND_NAME_MAX + 1])
 {
-    snprintf(out, FRIEND_NAME_MAX + 1, "%.*s", (int)wanted.len, (const char *)wanted.at);
+    enum { NUMBER_ROOM = 8 };
+    size_t len = wanted.len;
+
+    snprintf(out, FRIEND_NAME_MAX + 1, "%.*s", (int)len, (const char *)wanted.at);
+    if (len > FRIEND_NAME_MAX - NUMBER_ROOM) {
+        len = FRIEND_NAME_MAX - NUMBER_ROOM;
+        while (len > 0 && (wanted.at[len] & 0xc0) == 0x80)
+            len--;
+    }
     for (unsigned n = 2; by_name(m, bytes_of_text(out)) != NULL; n++)
-        snprintf(out, FRIEND_NAME_MAX + 1, "%.*s %u", (int)wanted.len, (const char *)wanted.at, n);
+        snprintf(out, FRIEND_NAME_MAX + 1, "%.*s %u", (int)len, (const char *)wanted.at, n);
 }
 
 /* ---- New friends, new cards ---- */
@@ -328,6 +346,12 @@ enum err friend_new(struct messenger *m, const struct card *card, struct bytes a
     return m->failed;
 }
 
+/* Prekeys are numbered as they are made, modulo 2^16; dates would not do, for a clock may have been set back. */
+static bool card_is_older(const struct card *a, const struct card *b)
+{
+    return (int16_t)(uint16_t)(a->prekey_id - b->prekey_id) < 0;
+}
+
 /* A standing card replaces an invite's, and a newer one an older. */
 void friend_take_card(struct messenger *m, struct friend *f, const struct card *card)
 {
@@ -335,7 +359,7 @@ void friend_take_card(struct messenger *m, struct friend *f, const struct card *
 
     if (is_invite && (!had_invite || f->r.flags & FRIEND_HEARD))
         return;
-    if (is_invite == had_invite && card->valid_until_day < f->r.card.valid_until_day)
+    if (is_invite == had_invite && card_is_older(card, &f->r.card))
         return;
     f->r.card = *card;
     friend_touch(m, f, DIRTY_FRIEND);
@@ -399,8 +423,6 @@ enum err messenger_friend_add(struct messenger *m, struct bytes link, struct byt
         e = messenger_settle(m);
         return e == ERR_NONE ? ERR_EXISTS : e;
     }
-    if (as.len > 0 && by_name(m, as) != NULL)
-        return ERR_MALFORMED_PLACEHOLDER;
     if ((e = friend_new(m, &card, as, &f)) != ERR_NONE)
         return e;
     *number = f->number;

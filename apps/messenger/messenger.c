@@ -220,8 +220,9 @@ enum err messenger_open(struct messenger **out, const struct messenger_config *c
     m->record = buffer_of_limit(RECORD_LEN_MAX);
     m->bundle = malloc(BUNDLE_LEN_MAX);
     m->payload = malloc(BUNDLE_LEN_MAX);
+    m->plain = malloc(PLAIN_MAX);
     m->text = malloc(TEXT_LEN_MAX + 1);
-    if (m->bundle == NULL || m->payload == NULL || m->text == NULL)
+    if (m->plain == NULL || m->bundle == NULL || m->payload == NULL || m->text == NULL)
         e = ERR_NO_MEMORY;
     else if ((e = crypto_start()) == ERR_NONE && (e = self_load(m)) == ERR_NONE && (e = settings_load(m)) == ERR_NONE &&
              (e = friends_load(m)) == ERR_NONE && (e = watch_new(&m->watch, m)) == ERR_NONE) {
@@ -255,6 +256,9 @@ void messenger_close(struct messenger *m)
         secret_wipe(m->payload, BUNDLE_LEN_MAX);
     if (m->text != NULL)
         secret_wipe(m->text, TEXT_LEN_MAX + 1);
+    if (m->plain != NULL)
+        secret_wipe(m->plain, PLAIN_MAX);
+    free(m->plain);
     free(m->payload);
     free(m->bundle);
     free(m->text);

@@ -17,7 +17,6 @@ enum {
     REQUEST_MESSAGES_MAX = 50,     /* of one of them */
     USED_PER_FRIEND_MAX  = 64,     /* a friend who starts more sessions only pushes out keys of his own */
     USED_DAYS            = PREKEY_LIFE_DAYS + CARD_LIFE_DAYS + PREKEY_GRACE_DAYS + 1,
-    USED_REMOVED         = -1,     /* as friend number: the key is of a person who was removed */
     CARD_PAUSE_S         = 14 * 86400,
     RECOVER_S            = 7 * 86400,   /* without an answer: begin anew by F2 */
     ROOM_PAUSE_S         = 60,     /* after the store had no room for an own bundle */
@@ -25,7 +24,11 @@ enum {
     CLOCK_SAVE_S         = 600,
     OFF_MAX_S            = 30 * 86400,  /* time off that a wall clock is believed about */
     EVENTS_MAX           = 65536,
+    PLAIN_MAX            = PAYLOAD_HEAD_LEN + PAYLOAD_ACKS_MAX * PAYLOAD_ACK_LEN + CONTENT_HEAD_MAX + TEXT_LEN_MAX,
 };
+
+/* As friend number of a key that was used: it is the key of a person who was removed. */
+#define USED_REMOVED UINT32_MAX
 
 enum dirty { DIRTY_FRIEND = 1, DIRTY_CONVERSATION = 2, DIRTY_FLIGHTS = 4, DIRTY_FADING = 8, DIRTY_GONE = 16, DIRTY_ALL = 31 };
 
@@ -72,7 +75,8 @@ struct messenger {
     uint32_t event_first, event_count, event_cap;
 
     struct buffer record;         /* for encoding */
-    uint8_t *bundle, *payload;    /* BUNDLE_LEN_MAX each */
+    uint8_t *bundle, *payload;    /* BUNDLE_LEN_MAX each: read or sealed; opened */
+    uint8_t *plain;               /* PLAIN_MAX: to be sealed */
     char    *text;                /* of the message last loaded */
     char     card_name[CARD_NAME_MAX + 1];
     char     reason[160];
@@ -103,10 +107,15 @@ uint64_t messenger_soon_s(struct messenger *m);
 enum err self_load(struct messenger *m);
 enum err self_save(struct messenger *m);
 void     self_tend(struct messenger *m);
-bool     self_is_used(const struct messenger *m, const uint8_t key[16], uint32_t friend_number);
+bool     self_is_used(const struct messenger *m, const uint8_t key[16]);
 void     self_use(struct messenger *m, const uint8_t key[16], uint32_t friend_number);
 /* Names the card's content that friends must know: it changes with name, inbox and mailbox bits, not with the prekey. */
 void     self_card_mark(const struct messenger *m, uint8_t out[8]);
+/* A removed person's next first message is refused, unless it comes by a card handed out since. */
+void     self_refuse(struct messenger *m, const struct card *card);
+enum err self_replace_inbox(struct messenger *m);
+void     self_invite_used(struct messenger *m, uint32_t inbox_id);
+bool     self_is_standing(const struct messenger *m, uint32_t inbox_id);
 /* ERR_NOT_FOUND. */
 enum err self_inbox(const struct messenger *m, uint32_t inbox_id, struct inbox_view *out);
 
@@ -128,6 +137,9 @@ uint32_t friends_asking(const struct messenger *m);
 
 /* All that follow lend nothing: the caller frees the session. */
 enum err slot_load(struct messenger *m, const struct friend *f, unsigned slot, struct session **out);
+/* Reads the facts of a slot at open. ERR_NOT_FOUND: it is free. */
+enum err slot_facts(struct messenger *m, struct friend *f, unsigned slot);
+void     slot_note(struct slot *s, const struct session *session);
 enum err slot_save(struct messenger *m, struct friend *f, unsigned slot, const struct session *s);
 void     slot_drop(struct messenger *m, struct friend *f, unsigned slot);
 void     slots_drop_but(struct messenger *m, struct friend *f, int kept);
@@ -135,6 +147,7 @@ void     slots_drop_but(struct messenger *m, struct friend *f, int kept);
 int      slot_by_start(const struct friend *f, const uint8_t start_key[32]);
 /* The session to send on, begun when there is none. *is_new: not in the archive yet. */
 enum err slot_to_send(struct messenger *m, struct friend *f, unsigned *slot, struct session **out, bool *is_new);
+uint32_t first_day(const struct messenger *m, const struct friend *f);
 enum err slot_begin(struct messenger *m, struct friend *f, enum session_form form, unsigned *slot, struct session **out);
 /* A free slot, made by dropping the lowest rank if need be. */
 unsigned slot_room(struct messenger *m, struct friend *f);
@@ -186,10 +199,10 @@ enum err outbox_release(struct messenger *m, const struct message_record *msg, b
 /* ---- receipts.c ---- */
 void     receipts_ack(struct messenger *m, struct friend *f, const struct message_id *id);
 void     receipts_read(struct messenger *m, struct friend *f, const struct message_id *id);
-/* How many waiting acknowledgements go into a letter with room for `room` ids, and which; after it was sent,
- * receipts_sent moves them on. */
-uint8_t  receipts_fill(const struct friend *f, size_t room, uint8_t (*out)[PAYLOAD_ACK_LEN]);
-void     receipts_sent(struct messenger *m, struct friend *f, uint8_t count);
+/* Which acknowledgements go into a letter with room for `room` ids: the first *waiting of them are due, which
+ * receipts_sent notes once it was sent; the others are repeats. */
+uint8_t  receipts_fill(const struct friend *f, size_t room, uint8_t (*out)[PAYLOAD_ACK_LEN], uint16_t *waiting);
+void     receipts_sent(struct messenger *m, struct friend *f, uint16_t waiting);
 void     receipts_wake(struct messenger *m, struct friend *f);
 void     receipts_owe_card(struct messenger *m, struct friend *f);
 
