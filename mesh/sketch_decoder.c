@@ -297,7 +297,7 @@ static bool cell_read(struct reader *r, uint64_t remote_count, uint32_t i, struc
     if (r->failed || delta < -limit || delta > limit)
         return false;
     int64_t count = sketch_expected(remote_count, i) + delta;
-    if (count < 0 || (uint64_t)count > remote_count || (i == 0 && delta != 0))
+    if ((uint64_t)count > remote_count || (i == 0 && delta != 0)) /* also when below zero */
         return false;
     out->count = (int32_t)count;
     return true;
