@@ -137,7 +137,7 @@ bool skipped_expire(struct skipped_keys *s, uint32_t day)
 {
     size_t old = 0;
 
-    /* Stamps never fall: a session's day never goes back. */
+    /* Stamps never fall: they are the highest day that our clock has shown. */
     while (old < s->count && s->at[old].day < day)
         old++;
     if (old == 0)

@@ -34,7 +34,7 @@ struct ratchet {
 struct skipped_key {
     uint32_t serial;
     uint16_t n;
-    uint32_t day;            /* of the session when it was set aside */
+    uint32_t day;            /* by our own clock, when it was set aside */
     uint8_t  key[32];
 };
 
