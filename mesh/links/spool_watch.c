@@ -116,12 +116,13 @@ static bool is_known(const struct spool_watch *w, const struct file_mark *m)
     return false;
 }
 
-static bool is_ours(const struct spool_watch *w, const char *name)
+/* Our own copy of the name, or NULL when we did not write it. */
+static const char *ours_find(const struct spool_watch *w, const char *name)
 {
     for (size_t i = 0; i < OURS_MAX; i++)
         if (strcmp(w->ours[i], name) == 0)
-            return true;
-    return false;
+            return w->ours[i];
+    return NULL;
 }
 
 static bool is_unfinished(const struct spool_watch *w, int wd, const char *name)
@@ -175,6 +176,7 @@ static bool folder_look(struct spool_watch *w, size_t stick, const char *path, i
     int wd = folder_watch(w, path), fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
     DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
     struct dirent *e;
+    const char *ours;
     bool has_any = false;
 
     if (d == NULL && fd >= 0)
@@ -186,8 +188,8 @@ static bool folder_look(struct spool_watch *w, size_t stick, const char *path, i
         if (!has_ending(e->d_name) || fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
             continue;
         has_any = true;
-        if (is_ours(w, e->d_name)) {
-            snprintf(s->ours, sizeof s->ours, "%s", e->d_name);
+        if ((ours = ours_find(w, e->d_name)) != NULL) {
+            memcpy(s->ours, ours, sizeof s->ours);
             continue;
         }
         mark = (struct file_mark){ st.st_dev, st.st_ino, st.st_size, st.st_mtim };
@@ -396,7 +398,7 @@ static void write_step(struct spool_watch *w)
     enum err e;
 
     /* Known as ours before it shows under its name. */
-    if (!is_ours(w, w->writing_name))
+    if (ours_find(w, w->writing_name) == NULL)
         memcpy(w->ours[w->ours_at++ % OURS_MAX], w->writing_name, OURS_LEN);
     e = spool_writer_step(w->writer, &is_done);
     if (e != ERR_NONE || is_done)
@@ -475,7 +477,7 @@ static void note(struct spool_watch *w, const struct inotify_event *n)
                 w->folders[i].wd = 0;
         unfinished_remove(w, n->wd, NULL);
     }
-    if (is_file && is_ours(w, name))
+    if (is_file && ours_find(w, name) != NULL)
         return;
     if (is_file && (n->mask & IN_CREATE))
         unfinished_add(w, n->wd, name); /* whoever makes it is still writing */

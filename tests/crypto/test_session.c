@@ -113,7 +113,7 @@ static void test_order_and_loss(void)
     static const int order[COUNT] = { 5, 2, 2, 0, 11, 4, 5, 1, 3, 10, 0, 7 };
     struct letter l[COUNT];
     bool seen[COUNT] = { false };
-    char text[8];
+    char text[16];
     struct pair p;
 
     pair_connected(&p, 4);
