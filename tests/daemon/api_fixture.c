@@ -5,6 +5,7 @@
 
 #include "apps/daemon/clock.h"
 #include "apps/daemon/person.h"
+#include "crypto/hash.h"
 #include "crypto/random.h"
 #include "tests/support/check.h"
 
@@ -12,7 +13,8 @@ struct api_fixture *api_fixture_new(const char *folder)
 {
     struct api_fixture *f = calloc(1, sizeof *f);
 
-    REQUIRE(f != NULL && profile_paths_init(&f->paths, folder != NULL ? folder : "/nonexistent/staffetta") == ERR_NONE);
+    REQUIRE(f != NULL && crypto_start() == ERR_NONE);
+    REQUIRE(profile_paths_init(&f->paths, folder != NULL ? folder : "/nonexistent/staffetta") == ERR_NONE);
     config_init(&f->config);
     f->config.receipt_delay_s = 0;
     f->log = log_new(LOG_LEVEL_ERROR);
