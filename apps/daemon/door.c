@@ -55,18 +55,15 @@ static const char *reason_phrase(int status)
 
 static void send_answer(struct door *d, struct evhttp_request *request, struct api_reply *reply)
 {
-    char *text = reply->body != NULL ? json_dumps(reply->body, JSON_COMPACT) : NULL;
     struct evbuffer *b = evbuffer_new();
+    bool is_whole = b != NULL && reply->body != NULL && streams_write_json(b, reply->body) && evbuffer_add(b, "\n", 1) == 0;
 
     json_decref(reply->body);
     evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", "application/json");
     evhttp_add_header(evhttp_request_get_output_headers(request), "Cache-Control", "no-store");
-    if (b != NULL && text != NULL)
-        evbuffer_add_printf(b, "%s\n", text);
-    evhttp_send_reply(request, text != NULL ? reply->status : 500, reason_phrase(reply->status), b);
+    evhttp_send_reply(request, is_whole ? reply->status : 500, reason_phrase(is_whole ? reply->status : 500), b);
     if (b != NULL)
         evbuffer_free(b);
-    free(text);
     d->hooks.on_answered(d->hooks.ctx);
 }
 
