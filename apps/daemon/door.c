@@ -217,7 +217,7 @@ static enum err listen_at(struct door *d, int *out, char why[256])
     bool is_bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
     int bind_errno = errno;
     umask(mask);
-    if (!is_bound || listen(fd, 64) != 0) {
+    if (!is_bound || listen(fd, SOMAXCONN) != 0) {
         snprintf(why, 256, "the socket %.150s cannot be made: %s", d->path, strerror(is_bound ? errno : bind_errno));
         if (fd >= 0)
             close(fd);
