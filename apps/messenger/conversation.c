@@ -370,13 +370,14 @@ static enum err read_one(struct messenger *m, struct friend *f, uint32_t number)
     return m->failed;
 }
 
-enum err messenger_mark_read(struct messenger *m, uint32_t friend_number, uint32_t number, uint64_t wall_unix_s)
+enum err messenger_mark_read(struct messenger *m, uint32_t friend_number, uint32_t number, uint64_t wall_unix_s,
+                             uint64_t now_ms)
 {
     struct friend *f = friend_by_number(m, friend_number);
 
     if (m->failed != ERR_NONE)
         return m->failed;
-    messenger_at(m, wall_unix_s, m->now_ms);
+    messenger_at(m, wall_unix_s, now_ms);
     if (f == NULL)
         return ERR_NOT_FOUND;
     if (number >= f->c.next_number)
