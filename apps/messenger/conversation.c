@@ -123,12 +123,13 @@ static void remember_gone(struct messenger *m, struct friend *f, const struct me
     friend_touch(m, f, DIRTY_GONE);
 }
 
-static void due_forget(struct due_list *l, uint32_t number)
+static bool due_forget(struct due_list *l, uint32_t number)
 {
     struct due *d = due_list_find(l, number);
 
     if (d != NULL)
         due_list_remove(l, (uint32_t)(d - l->at));
+    return d != NULL;
 }
 
 enum err message_remove(struct messenger *m, struct friend *f, uint32_t number)
@@ -150,9 +151,12 @@ enum err message_remove(struct messenger *m, struct friend *f, uint32_t number)
     }
     if (f->c.message_count > 0)
         f->c.message_count--;
-    due_forget(&f->flights, number);
-    due_forget(&f->fading, number);
-    friend_touch(m, f, DIRTY_CONVERSATION | DIRTY_FLIGHTS | DIRTY_FADING);
+    unsigned dirty = DIRTY_CONVERSATION;
+    if (due_forget(&f->flights, number))
+        dirty |= DIRTY_FLIGHTS;
+    if (due_forget(&f->fading, number))
+        dirty |= DIRTY_FADING;
+    friend_touch(m, f, dirty);
     messenger_tell(m, MESSENGER_GONE, f->number, &msg.id);
     return ERR_NONE;
 }
