@@ -251,7 +251,8 @@ unsigned town_total(struct town *t, int who, const char *name)
 
 void town_read_all(struct town *t, int who, const char *name)
 {
-    CHECK_ERR(name, messenger_mark_read(t->people[who].m, town_friend(t, who, name), UINT32_MAX, town_wall(t, who)), ERR_NONE);
+    CHECK_ERR(name, messenger_mark_read(t->people[who].m, town_friend(t, who, name), UINT32_MAX, town_wall(t, who),
+                                        t->net.now_ms), ERR_NONE);
 }
 
 /* ---- Databases ---- */
