@@ -125,6 +125,9 @@ static enum weighed weigh(struct contact *c, struct pending *p, const struct adm
         set_state(t, p, PENDING_WAITING);
         return WEIGHED_NOT;
     }
+    /* Over a slow link one large bundle at a time, so that what comes later need not wait for many. */
+    if (c->how.is_slow && len > BLIND_LEN_MAX && t->asked_bytes > 0)
+        return WEIGHED_STOP;
     if ((t->asked_bytes > 0 && t->asked_bytes + len > WANTS_BYTES_MAX) || !rate_has(&t->rate, core_link_rate(c->core)))
         return WEIGHED_STOP;
     return WEIGHED_ASK;
