@@ -129,6 +129,24 @@ static void drain(struct person *p)
         p->events[e.kind]++;
 }
 
+/* A program whose commit failed ends, and the service manager starts it again. */
+static bool restart_failed(struct town *t, int who)
+{
+    struct net_node *n = &t->net.nodes[t->people[who].node];
+
+    if (n->commit_failed == ERR_NONE)
+        return false;
+    db_set_fault(n->db, NULL, NULL);
+    town_crash(t, who);
+    return true;
+}
+
+bool town_turn(struct town *t, int who)
+{
+    net_turn(&t->net, t->people[who].node);
+    return !restart_failed(t, who);
+}
+
 static void step(struct town *t, uint64_t until_ms)
 {
     uint64_t at_ms = until_ms;
@@ -147,8 +165,13 @@ static void step(struct town *t, uint64_t until_ms)
             at_ms = messenger_wake_at_ms(p->m);
     }
     net_step(&t->net, at_ms);
-    for (int i = 0; i < t->count && t->is_restless; i++)
-        town_reopen(t, i);
+    if (++t->steps == t->crash_at)
+        town_crash(t, t->crash_who);
+    for (int i = 0; i < t->count; i++) {
+        restart_failed(t, i);
+        if (t->is_restless)
+            town_reopen(t, i);
+    }
 }
 
 void town_run(struct town *t, uint64_t seconds)
@@ -158,8 +181,8 @@ void town_run(struct town *t, uint64_t seconds)
     while (t->net.now_ms < until_ms)
         step(t, until_ms);
     /* What the last step brought in. */
-    for (int i = 0; i < t->net.node_count; i++)
-        net_turn(&t->net, i);
+    for (int i = 0; i < t->count; i++)
+        town_turn(t, i);
 }
 
 void town_meet(struct town *t, int a, int b, uint64_t seconds)

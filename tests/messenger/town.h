@@ -31,6 +31,8 @@ struct town {
     struct person people[PEOPLE_MAX];
     int count;
     bool is_restless;               /* every messenger is opened anew after every step */
+    unsigned steps, crash_at;       /* after so many steps (0: never) `crash_who` loses what is not committed */
+    int crash_who;
     struct seeded random;
 };
 
@@ -42,6 +44,9 @@ void town_clear(struct town *t);
 /* A person whose clock says `wall_unix_s`; NULL name: a relay without people. */
 int  town_add(struct town *t, const char *name, uint64_t wall_unix_s);
 uint64_t town_wall(const struct town *t, int who);
+
+/* A turn of one, as the daemon makes after each request: false when its commit failed, and it was restarted. */
+bool town_turn(struct town *t, int who);
 
 /* Closes and opens the messenger; a crash also rolls the database back and restarts the node. */
 void town_reopen(struct town *t, int who);
