@@ -25,6 +25,7 @@ enum {
     LEFT_MAX          = 16384,   /* reports of entries that left, kept until asked for */
 };
 
+static const uint64_t SEQ_MAX = UINT64_MAX / 2; /* more than will ever arrive */
 static const char clock_key[] = "clock", seq_key[] = "seq";
 
 struct left {
@@ -155,7 +156,7 @@ static bool load_facts(void *ctx, uint64_t seq, struct bytes record)
     struct store_entry entry;
     enum err e = facts_decode(&entry, record);
 
-    if (e == ERR_NONE && seq < UINT64_MAX - SEQ_BLOCK && catalogue_find(&s->catalogue, &entry.id) == SLOT_NONE) {
+    if (e == ERR_NONE && seq <= SEQ_MAX && catalogue_find(&s->catalogue, &entry.id) == SLOT_NONE) {
         entry.seq = seq;
         e = catalogue_reserve(&s->catalogue);
         if (e == ERR_NONE)
@@ -247,18 +248,39 @@ static enum err load_bundles(struct store *s)
     return e;
 }
 
+static bool note_greatest(void *ctx, uint64_t seq, struct bytes value)
+{
+    (void)value;
+    *(uint64_t *)ctx = seq;
+    return true;
+}
+
+/* A number that cannot be read is no reason to carry nothing: the clock starts anew, so that bundles live longer
+ * than they should, and arrival numbers go on well past the greatest that is there. */
 static enum err load_numbers(struct store *s)
 {
-    uint64_t clock = 0;
-    enum err e;
+    uint64_t clock = 0, claimed = 0;
+    enum err e = meta_get(s->db, clock_key, &clock);
 
-    if ((e = meta_get(s->db, clock_key, &clock)) != ERR_NONE || (e = meta_get(s->db, seq_key, &s->seq_claimed)) != ERR_NONE)
+    if (e != ERR_NONE && e != ERR_CORRUPT)
         return e;
-    if (clock >= UINT32_MAX || s->seq_claimed > UINT64_MAX / 2)
-        return ERR_CORRUPT;
+    if (e == ERR_CORRUPT || clock >= UINT32_MAX) {
+        s->damaged_count++;
+        clock = 0;
+    }
+    e = meta_get(s->db, seq_key, &claimed);
+    if (e != ERR_NONE && e != ERR_CORRUPT)
+        return e;
+    if (e == ERR_CORRUPT || claimed > SEQ_MAX) {
+        s->damaged_count++;
+        claimed = 0;
+        if ((e = db_walk_seq(s->db, DB_BUNDLE_FACTS, 0, note_greatest, &claimed)) != ERR_NONE)
+            return e;
+        claimed = claimed < SEQ_MAX ? claimed + 2 * SEQ_BLOCK : claimed;
+    }
     s->clock_s = s->clock_saved_s = (uint32_t)clock;
     /* The rest of the last block is not used: how much of it was given away is not on disk. */
-    s->seq_next = s->seq_claimed > 0 ? s->seq_claimed : 1;
+    s->seq_next = s->seq_claimed = claimed > 0 ? claimed : 1;
     return ERR_NONE;
 }
 
