@@ -11,10 +11,9 @@
 #include <string.h>
 
 #include "mesh/base/limits.h"
-#include "storage/catalogue.h"
 #include "storage/facts.h"
+#include "storage/load.h"
 #include "storage/meta.h"
-#include "storage/quota.h"
 #include "storage/seen.h"
 
 enum {
@@ -25,7 +24,6 @@ enum {
     LEFT_MAX          = 16384,   /* reports of entries that left, kept until asked for */
 };
 
-static const uint64_t SEQ_MAX = UINT64_MAX / 2; /* more than will ever arrive */
 static const char clock_key[] = "clock", seq_key[] = "seq";
 
 struct left {
@@ -123,143 +121,22 @@ static void forget(struct store *s, uint32_t slot)
 
 /* ---- Opening ---- */
 
-struct seq_list {
-    uint64_t *at;
-    size_t count, cap;
-};
-
-static enum err seq_list_add(struct seq_list *l, uint64_t seq)
+static uint64_t greatest_seq(const struct catalogue *c)
 {
-    if (l->count == l->cap) {
-        size_t cap = l->cap == 0 ? 16 : l->cap * 2;
-        uint64_t *at = realloc(l->at, cap * sizeof *at);
-
-        if (at == NULL)
-            return ERR_NO_MEMORY;
-        l->at = at;
-        l->cap = cap;
-    }
-    l->at[l->count++] = seq;
-    return ERR_NONE;
-}
-
-struct load {
-    struct store *store;
-    struct seq_list damaged;
-    enum err e;
-};
-
-static bool load_facts(void *ctx, uint64_t seq, struct bytes record)
-{
-    struct load *l = ctx;
-    struct store *s = l->store;
-    struct store_entry entry;
-    enum err e = facts_decode(&entry, record);
-
-    if (e == ERR_NONE && seq <= SEQ_MAX && catalogue_find(&s->catalogue, &entry.id) == SLOT_NONE) {
-        entry.seq = seq;
-        e = catalogue_reserve(&s->catalogue);
-        if (e == ERR_NONE)
-            e = quota_reserve(&s->quota, entry.quota_class, entry.contributor);
-        if (e == ERR_NONE)
-            remember(s, &entry);
-    } else {
-        e = seq_list_add(&l->damaged, seq);
-    }
-    l->e = e;
-    return e == ERR_NONE;
-}
-
-static bool load_body(void *ctx, uint64_t seq, struct bytes body)
-{
-    struct load *l = ctx;
-
-    (void)body;
-    if (catalogue_find_seq(&l->store->catalogue, seq) == SLOT_NONE)
-        l->e = seq_list_add(&l->damaged, seq);
-    return l->e == ERR_NONE;
-}
-
-/* Facts whose body is missing. */
-static void find_bodiless(struct load *l)
-{
-    const struct catalogue *c = &l->store->catalogue;
-    struct bytes body;
+    uint64_t seq = 0;
 
     for (int k = 0; k < CLASS_COUNT; k++) {
-        for (uint32_t at = c->newest[k]; at != SLOT_NONE && l->e == ERR_NONE; at = catalogue_at(c, at)->older) {
-            uint64_t seq = catalogue_at(c, at)->entry.seq;
-            enum err e = db_get_seq(l->store->db, DB_BUNDLE_BODY, seq, &body);
-
-            l->e = e == ERR_NOT_FOUND ? seq_list_add(&l->damaged, seq) : e;
-        }
+        if (c->newest[k] != SLOT_NONE && catalogue_at(c, c->newest[k])->entry.seq > seq)
+            seq = catalogue_at(c, c->newest[k])->entry.seq;
     }
-}
-
-/* Facts and bodies are written in one commit, so they differ only when something outside went wrong, and
- * then their numbers do: the bodies, which are most of the file, are not read at every start. */
-static void find_unmatched(struct load *l)
-{
-    struct db *db = l->store->db;
-    enum err e;
-
-    if (l->damaged.count == 0 && db_count(db, DB_BUNDLE_FACTS) == db_count(db, DB_BUNDLE_BODY))
-        return;
-    if ((e = db_walk_seq(db, DB_BUNDLE_BODY, 0, load_body, l)) != ERR_NONE && l->e == ERR_NONE)
-        l->e = e;
-    if (l->e == ERR_NONE)
-        find_bodiless(l);
-}
-
-/* Leaves out, and takes from the disk, whatever cannot be carried. */
-static enum err drop_damaged(struct store *s, const struct seq_list *damaged)
-{
-    enum err e = ERR_NONE;
-
-    for (size_t i = 0; e == ERR_NONE && i < damaged->count; i++) {
-        uint64_t seq = damaged->at[i];
-        uint32_t slot = catalogue_find_seq(&s->catalogue, seq);
-
-        if (slot != SLOT_NONE)
-            forget(s, slot);
-        /* Damaged facts have their body in the list a second time. */
-        bool is_counted = db_delete_seq(s->db, DB_BUNDLE_FACTS, seq) != ERR_NOT_FOUND;
-        e = db_delete_seq(s->db, DB_BUNDLE_BODY, seq);
-        if (e == ERR_NONE || is_counted)
-            s->damaged_count++;
-        if (e == ERR_NOT_FOUND)
-            e = ERR_NONE;
-    }
-    return e;
-}
-
-static enum err load_bundles(struct store *s)
-{
-    struct load l = { s, { NULL, 0, 0 }, ERR_NONE };
-    enum err e = db_walk_seq(s->db, DB_BUNDLE_FACTS, 0, load_facts, &l);
-
-    if (e == ERR_NONE && l.e == ERR_NONE)
-        find_unmatched(&l);
-    if (e == ERR_NONE)
-        e = l.e;
-    if (e == ERR_NONE)
-        e = drop_damaged(s, &l.damaged);
-    free(l.damaged.at);
-    return e;
-}
-
-static bool note_greatest(void *ctx, uint64_t seq, struct bytes value)
-{
-    (void)value;
-    *(uint64_t *)ctx = seq;
-    return true;
+    return seq;
 }
 
 /* A number that cannot be read is no reason to carry nothing: the clock starts anew, so that bundles live longer
  * than they should, and arrival numbers go on well past the greatest that is there. */
 static enum err load_numbers(struct store *s)
 {
-    uint64_t clock = 0, claimed = 0;
+    uint64_t clock = 0, claimed = 0, greatest = greatest_seq(&s->catalogue);
     enum err e = meta_get(s->db, clock_key, &clock);
 
     if (e != ERR_NONE && e != ERR_CORRUPT)
@@ -271,17 +148,20 @@ static enum err load_numbers(struct store *s)
     e = meta_get(s->db, seq_key, &claimed);
     if (e != ERR_NONE && e != ERR_CORRUPT)
         return e;
-    if (e == ERR_CORRUPT || claimed > SEQ_MAX) {
+    if (e == ERR_CORRUPT || claimed > SEQ_MAX || (greatest > 0 && claimed <= greatest)) {
         s->damaged_count++;
-        claimed = 0;
-        if ((e = db_walk_seq(s->db, DB_BUNDLE_FACTS, 0, note_greatest, &claimed)) != ERR_NONE)
-            return e;
-        claimed = claimed < SEQ_MAX ? claimed + 2 * SEQ_BLOCK : claimed;
+        claimed = greatest + 2 * SEQ_BLOCK;
     }
     s->clock_s = s->clock_saved_s = (uint32_t)clock;
     /* The rest of the last block is not used: how much of it was given away is not on disk. */
     s->seq_next = s->seq_claimed = claimed > 0 ? claimed : 1;
     return ERR_NONE;
+}
+
+static bool add_to_fingerprint(void *ctx, const struct store_entry *entry)
+{
+    fingerprint_toggle(ctx, &entry->id);
+    return true;
 }
 
 enum err store_open(struct store **out, struct db *db, const struct store_config *config)
@@ -294,8 +174,10 @@ enum err store_open(struct store **out, struct db *db, const struct store_config
     s->db = db;
     catalogue_init(&s->catalogue, config != NULL ? config->hash_seed : 0);
     quota_init(&s->quota, &s->catalogue, config);
-    if ((e = load_numbers(s)) != ERR_NONE || (e = load_bundles(s)) != ERR_NONE)
+    if ((e = load_bundles(db, &s->catalogue, &s->quota, &s->damaged_count)) != ERR_NONE || (e = load_numbers(s)) != ERR_NONE)
         goto fail;
+    for (int k = 0; k < CLASS_COUNT; k++)
+        store_walk(s, (enum bundle_class)k, add_to_fingerprint, s);
     if ((e = seen_open(&s->seen, db, s->catalogue.hash_seed)) != ERR_NONE)
         goto fail;
     s->damaged_count += s->seen.damaged_count;
