@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "storage/body.h"
 #include "storage/facts.h"
 
 struct seq_list {
@@ -29,7 +30,9 @@ struct load {
     struct db *db;
     struct catalogue *catalogue;
     struct quota *quota;
-    struct seq_list damaged;
+    uint64_t pieces;            /* that the facts promise */
+    struct seq_list damaged;    /* arrival numbers whose facts, or body, cannot be used */
+    struct seq_list stray;      /* keys of pieces that belong to nothing */
     enum err e;
 };
 
@@ -46,6 +49,7 @@ static bool load_facts(void *ctx, uint64_t seq, struct bytes record)
             e = quota_reserve(l->quota, entry.quota_class, entry.contributor);
         if (e == ERR_NONE)
             quota_enter(l->quota, catalogue_add(l->catalogue, &entry));
+        l->pieces += body_pieces(entry.len);
     } else {
         e = seq_list_add(&l->damaged, seq);
     }
@@ -53,45 +57,66 @@ static bool load_facts(void *ctx, uint64_t seq, struct bytes record)
     return e == ERR_NONE;
 }
 
-static bool load_body(void *ctx, uint64_t seq, struct bytes body)
+static bool find_stray(void *ctx, uint64_t key, struct bytes piece)
 {
     struct load *l = ctx;
+    uint32_t slot = catalogue_find_seq(l->catalogue, body_seq_of_key(key));
 
-    (void)body;
-    if (catalogue_find_seq(l->catalogue, seq) == SLOT_NONE)
-        l->e = seq_list_add(&l->damaged, seq);
+    (void)piece;
+    if (slot == SLOT_NONE || body_piece_of_key(key) >= body_pieces(catalogue_at(l->catalogue, slot)->entry.len))
+        l->e = seq_list_add(&l->stray, key);
     return l->e == ERR_NONE;
 }
 
-/* Facts whose body is missing. */
+/* Facts whose body is missing, or not whole. */
 static void find_bodiless(struct load *l)
 {
     const struct catalogue *c = l->catalogue;
+    struct buffer whole = buffer_of_limit(BUNDLE_LEN_MAX);
     struct bytes body;
 
     for (int k = 0; k < CLASS_COUNT; k++) {
         for (uint32_t at = c->newest[k]; at != SLOT_NONE && l->e == ERR_NONE; at = catalogue_at(c, at)->older) {
-            uint64_t seq = catalogue_at(c, at)->entry.seq;
-            enum err e = db_get_seq(l->db, DB_BUNDLE_BODY, seq, &body);
+            const struct store_entry *entry = &catalogue_at(c, at)->entry;
 
-            l->e = e == ERR_NOT_FOUND ? seq_list_add(&l->damaged, seq) : e;
+            l->e = body_read(l->db, entry->seq, entry->len, &whole, &body);
+            if (l->e == ERR_CORRUPT)
+                l->e = seq_list_add(&l->damaged, entry->seq);
         }
     }
+    buffer_clear(&whole);
 }
 
 /* Facts and bodies are written in one commit, so they differ only when something outside went wrong, and
  * then their numbers do: the bodies, which are most of the file, are not read at every start. */
 static void find_unmatched(struct load *l)
 {
-    struct db *db = l->db;
     enum err e;
 
-    if (l->damaged.count == 0 && db_count(db, DB_BUNDLE_FACTS) == db_count(db, DB_BUNDLE_BODY))
+    if (l->damaged.count == 0 && l->pieces == db_count(l->db, DB_BUNDLE_BODY))
         return;
-    if ((e = db_walk_seq(db, DB_BUNDLE_BODY, 0, load_body, l)) != ERR_NONE && l->e == ERR_NONE)
+    if ((e = db_walk_seq(l->db, DB_BUNDLE_BODY, 0, find_stray, l)) != ERR_NONE && l->e == ERR_NONE)
         l->e = e;
     if (l->e == ERR_NONE)
         find_bodiless(l);
+}
+
+/* A body of which nothing else is known counts once, however many its pieces. */
+static enum err drop_stray(struct load *l, size_t *damaged_count)
+{
+    uint64_t last = UINT64_MAX;
+    enum err e = ERR_NONE;
+
+    for (size_t i = 0; e == ERR_NONE && i < l->stray.count; i++) {
+        uint64_t key = l->stray.at[i], seq = body_seq_of_key(key);
+        struct bytes facts;
+
+        if (seq != last && db_get_seq(l->db, DB_BUNDLE_FACTS, seq, &facts) == ERR_NOT_FOUND)
+            (*damaged_count)++;
+        last = seq;
+        e = db_delete_seq(l->db, DB_BUNDLE_BODY, key);
+    }
+    return e;
 }
 
 /* Leaves out, and takes from the disk, whatever cannot be carried. */
@@ -103,24 +128,21 @@ static enum err drop_damaged(struct load *l, size_t *damaged_count)
         uint64_t seq = l->damaged.at[i];
         uint32_t slot = catalogue_find_seq(l->catalogue, seq);
 
-        if (slot != SLOT_NONE) {
-            quota_leave(l->quota, slot);
-            catalogue_remove(l->catalogue, slot);
-        }
-        /* Damaged facts have their body in the list a second time. */
-        bool is_counted = db_delete_seq(l->db, DB_BUNDLE_FACTS, seq) != ERR_NOT_FOUND;
-        e = db_delete_seq(l->db, DB_BUNDLE_BODY, seq);
-        if (e == ERR_NONE || is_counted)
-            (*damaged_count)++;
-        if (e == ERR_NOT_FOUND)
-            e = ERR_NONE;
+        (*damaged_count)++;
+        e = db_delete_seq(l->db, DB_BUNDLE_FACTS, seq);
+        if (slot == SLOT_NONE)
+            continue;
+        if (e == ERR_NONE)
+            e = body_erase(l->db, seq, catalogue_at(l->catalogue, slot)->entry.len);
+        quota_leave(l->quota, slot);
+        catalogue_remove(l->catalogue, slot);
     }
     return e;
 }
 
 enum err load_bundles(struct db *db, struct catalogue *catalogue, struct quota *quota, size_t *damaged_count)
 {
-    struct load l = { db, catalogue, quota, { NULL, 0, 0 }, ERR_NONE };
+    struct load l = { .db = db, .catalogue = catalogue, .quota = quota };
     enum err e = db_walk_seq(db, DB_BUNDLE_FACTS, 0, load_facts, &l);
 
     if (e == ERR_NONE && l.e == ERR_NONE)
@@ -128,7 +150,10 @@ enum err load_bundles(struct db *db, struct catalogue *catalogue, struct quota *
     if (e == ERR_NONE)
         e = l.e;
     if (e == ERR_NONE)
+        e = drop_stray(&l, damaged_count);
+    if (e == ERR_NONE)
         e = drop_damaged(&l, damaged_count);
     free(l.damaged.at);
+    free(l.stray.at);
     return e;
 }

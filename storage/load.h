@@ -4,8 +4,8 @@
 
 #include "storage/quota.h"
 
-/* Arrival numbers stay below: more than will ever arrive. */
-#define SEQ_MAX (UINT64_MAX / 2)
+/* Arrival numbers stay below: more than will ever arrive, and body_key has room for the pieces. */
+#define SEQ_MAX (UINT64_MAX / 256)
 
 /* Fills the catalogue and the accounts. Records that cannot be carried (damaged facts, facts without a body, a
  * body without facts, a bundle a second time) are deleted and added to *damaged_count. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "mesh/base/limits.h"
+#include "storage/body.h"
 #include "storage/facts.h"
 #include "storage/load.h"
 #include "storage/meta.h"
@@ -39,6 +40,7 @@ struct store {
     uint32_t clock_s, clock_saved_s;
     uint64_t seq_next, seq_claimed; /* numbers below seq_claimed are ours to give */
     uint8_t fingerprint[16];
+    struct buffer whole;            /* what store_read lends of a bundle in pieces */
     struct left *left;              /* a ring */
     size_t left_first, left_count, left_cap;
     size_t damaged_count;
@@ -88,13 +90,11 @@ static void report_left(struct store *s, const struct store_entry *entry, enum e
     to->why = why;
 }
 
-static enum err erase_records(struct db *db, uint64_t seq)
+static enum err erase_records(struct db *db, const struct store_entry *entry)
 {
-    enum err e = db_delete_seq(db, DB_BUNDLE_FACTS, seq);
+    enum err e = db_delete_seq(db, DB_BUNDLE_FACTS, entry->seq);
 
-    if (e == ERR_NONE || e == ERR_NOT_FOUND)
-        e = db_delete_seq(db, DB_BUNDLE_BODY, seq);
-    return e == ERR_NOT_FOUND ? ERR_NONE : e;
+    return e == ERR_NONE || e == ERR_NOT_FOUND ? body_erase(db, entry->seq, entry->len) : e;
 }
 
 static enum err write_facts(struct db *db, const struct store_entry *entry)
@@ -172,6 +172,7 @@ enum err store_open(struct store **out, struct db *db, const struct store_config
     if (s == NULL)
         return ERR_NO_MEMORY;
     s->db = db;
+    s->whole = buffer_of_limit(BUNDLE_LEN_MAX);
     catalogue_init(&s->catalogue, config != NULL ? config->hash_seed : 0);
     quota_init(&s->quota, &s->catalogue, config);
     if ((e = load_bundles(db, &s->catalogue, &s->quota, &s->damaged_count)) != ERR_NONE || (e = load_numbers(s)) != ERR_NONE)
@@ -195,6 +196,7 @@ void store_close(struct store *s)
     quota_clear(&s->quota);
     catalogue_clear(&s->catalogue);
     seen_clear(&s->seen);
+    buffer_clear(&s->whole);
     free(s->left);
     free(s);
 }
@@ -215,12 +217,12 @@ static enum err write_put(struct store *s, const struct store_entry *entry, stru
     enum err e;
 
     for (uint32_t i = 0; i < s->quota.victims_count; i++) {
-        if ((e = erase_records(s->db, catalogue_at(&s->catalogue, s->quota.victims[i])->entry.seq)) != ERR_NONE)
+        if ((e = erase_records(s->db, &catalogue_at(&s->catalogue, s->quota.victims[i])->entry)) != ERR_NONE)
             return e;
     }
     if ((e = claim_seq(s)) != ERR_NONE || (e = clock_save(s, CLOCK_SAVE_BUSY_S)) != ERR_NONE)
         return e;
-    if ((e = db_put_seq(s->db, DB_BUNDLE_BODY, entry->seq, bundle)) != ERR_NONE)
+    if ((e = body_put(s->db, entry->seq, bundle)) != ERR_NONE)
         return e;
     return write_facts(s->db, entry);
 }
@@ -305,7 +307,7 @@ enum err store_remove(struct store *s, const struct bundle_id *id, bool is_remem
 
     if (slot == SLOT_NONE)
         return ERR_NOT_FOUND;
-    if ((e = erase_records(s->db, catalogue_at(&s->catalogue, slot)->entry.seq)) != ERR_NONE)
+    if ((e = erase_records(s->db, &catalogue_at(&s->catalogue, slot)->entry)) != ERR_NONE)
         return e;
     forget(s, slot);
     if ((e = clock_save(s, CLOCK_SAVE_BUSY_S)) != ERR_NONE || !is_remembered)
@@ -329,7 +331,7 @@ size_t store_expire(struct store *s, size_t max)
         if (slot == SLOT_NONE)
             break;
         const struct store_entry *entry = &catalogue_at(&s->catalogue, slot)->entry;
-        if (entry->deadline_s > s->clock_s || erase_records(s->db, entry->seq) != ERR_NONE)
+        if (entry->deadline_s > s->clock_s || erase_records(s->db, entry) != ERR_NONE)
             break;
         report_left(s, entry, ERR_EXPIRED);
         forget(s, slot);
@@ -355,9 +357,9 @@ enum err store_read(struct store *s, const struct store_entry *entry, struct byt
 
     if (known == NULL)
         return ERR_NOT_FOUND;
-    if ((e = db_get_seq(s->db, DB_BUNDLE_BODY, known->seq, &body)) != ERR_NONE)
-        return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
-    if (body.len != known->len || header_of_bundle(&h, body) != ERR_NONE || memcmp(h.tag, known->tag, TAG_LEN) != 0)
+    if ((e = body_read(s->db, known->seq, known->len, &s->whole, &body)) != ERR_NONE)
+        return e;
+    if (header_of_bundle(&h, body) != ERR_NONE || memcmp(h.tag, known->tag, TAG_LEN) != 0)
         return ERR_CORRUPT;
     *bundle = body;
     return ERR_NONE;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/store.h"
+#include "storage/body.h"
 #include "tests/storage/bundles.h"
 #include "tests/storage/kind.h"
 #include "tests/support/check.h"
@@ -51,6 +51,7 @@ static enum err turn(struct db *db, struct store *s, uint64_t t)
     for (uint64_t i = 0; i < 6; i++) {
         struct store_entry entry = entry_plain();
 
+        entry.len = i == 2 ? 4096 : BUNDLE_LEN_MIN;
         entry.quota_class = i == 0 ? QUOTA_OWN : QUOTA_STRANGER;
         entry.contributor = (uint32_t)(t * 6 + i) % 5;
         entry.deadline_s = (uint32_t)(t * 100 + 150 + i * 100);
@@ -83,6 +84,20 @@ static enum err turn(struct db *db, struct store *s, uint64_t t)
     return db_commit(db);
 }
 
+static bool add_pieces(void *ctx, const struct store_entry *e)
+{
+    *(uint64_t *)ctx += body_pieces(e->len);
+    return true;
+}
+
+static uint64_t pieces_in(struct store *s)
+{
+    uint64_t pieces = 0;
+
+    store_walk(s, CLASS_SEALED, add_pieces, &pieces);
+    return pieces;
+}
+
 static void check_whole(struct db *db, struct store *s, const struct state *want)
 {
     struct state got = state_of(db, s);
@@ -91,7 +106,7 @@ static void check_whole(struct db *db, struct store *s, const struct state *want
     CHECK_CASE(label, memcmp(&got, want, sizeof got) == 0);
     store_usage(s, &u);
     CHECK_CASE(label, u.damaged_count == 0);
-    CHECK_CASE(label, db_count(db, DB_BUNDLE_FACTS) == got.count && db_count(db, DB_BUNDLE_BODY) == got.count);
+    CHECK_CASE(label, db_count(db, DB_BUNDLE_FACTS) == got.count && db_count(db, DB_BUNDLE_BODY) == pieces_in(s));
     for (uint64_t n = 0; n < TURNS * 6; n++) {
         struct bundle_id id;
         struct bytes b;
@@ -155,7 +170,7 @@ static void damage_one(int how, struct db *db, uint64_t seq)
         REQUIRE(db_delete_seq(db, DB_BUNDLE_FACTS, seq) == ERR_NONE);
         return;
     case 1:
-        REQUIRE(db_delete_seq(db, DB_BUNDLE_BODY, seq) == ERR_NONE);
+        REQUIRE(db_delete_seq(db, DB_BUNDLE_BODY, body_key(seq, 1)) == ERR_NONE);
         return;
     case 2:
         bad[30] ^= 0x10;
@@ -187,6 +202,7 @@ static void test_damage(void)
         struct store_usage u;
         uint64_t seqs[10];
 
+        e.len = 8192;
         snprintf(label, sizeof label, "damage %d", how);
         REQUIRE(store_open(&s, db, NULL) == ERR_NONE);
         for (uint64_t n = 0; n < 10; n++) {
@@ -202,22 +218,22 @@ static void test_damage(void)
         db = kind_reopen(db, NULL);
         REQUIRE(store_open(&s, db, NULL) == ERR_NONE);
         store_usage(s, &u);
-        CHECK_CASE(label, u.count == 8 && u.damaged_count == 2 && u.bytes == 8 * 256);
+        CHECK_CASE(label, u.count == 8 && u.damaged_count == 2 && u.bytes == 8 * 8192);
         CHECK_ERR(label, db_commit(db), ERR_NONE);
-        CHECK_CASE(label, db_count(db, DB_BUNDLE_FACTS) == 8 && db_count(db, DB_BUNDLE_BODY) == 8);
+        CHECK_CASE(label, db_count(db, DB_BUNDLE_FACTS) == 8 && db_count(db, DB_BUNDLE_BODY) == pieces_in(s));
         store_close(s);
         db = kind_reopen(db, NULL);
         REQUIRE(store_open(&s, db, NULL) == ERR_NONE);
         store_usage(s, &u);
         CHECK_CASE(label, u.count == 8 && u.damaged_count == 0);
         /* A body that is not what its facts say is told when it is read. */
-        uint8_t junk[256] = { 0 };
+        uint8_t junk[BODY_PIECE_LEN] = { 0 };
         struct bytes b;
-        CHECK_ERR(label, db_put_seq(db, DB_BUNDLE_BODY, seqs[0], bytes_of(junk, sizeof junk)), ERR_NONE);
+        CHECK_ERR(label, db_put_seq(db, DB_BUNDLE_BODY, body_key(seqs[0], 0), bytes_of(junk, sizeof junk)), ERR_NONE);
         CHECK_ERR(label, store_read(s, store_find_seq(s, seqs[0]), &b), ERR_CORRUPT);
-        CHECK_ERR(label, db_put_seq(db, DB_BUNDLE_BODY, seqs[0], bytes_of(junk, 1)), ERR_NONE);
+        CHECK_ERR(label, db_put_seq(db, DB_BUNDLE_BODY, body_key(seqs[0], 4), bytes_of(junk, 1)), ERR_NONE);
         CHECK_ERR(label, store_read(s, store_find_seq(s, seqs[0]), &b), ERR_CORRUPT);
-        CHECK_ERR(label, db_delete_seq(db, DB_BUNDLE_BODY, seqs[0]), ERR_NONE);
+        CHECK_ERR(label, db_delete_seq(db, DB_BUNDLE_BODY, body_key(seqs[0], 2)), ERR_NONE);
         CHECK_ERR(label, store_read(s, store_find_seq(s, seqs[0]), &b), ERR_CORRUPT);
         store_close(s);
         kind_close(db);
