@@ -30,31 +30,38 @@ struct noise_keys {
 /* A fresh X25519 pair. */
 void noise_keypair(uint8_t secret[NOISE_KEY_LEN], uint8_t public_key[NOISE_KEY_LEN], const struct rng *g);
 
+/* The keys are copied, and those that the pattern calls for must be there: their absence is a mistake of ours.
+ * ERR_NO_MEMORY. */
 enum err noise_new(struct noise **out, enum noise_pattern pattern, bool is_initiator, struct bytes prologue,
                    const struct noise_keys *keys, const struct rng *g);
 void     noise_free(struct noise *n);   /* wipes; takes NULL */
 
-/* Whose turn it is. After the last message both are false and noise_split may be called. */
+/* Whose turn it is. After the last message it is nobody's, noise_is_done is true and noise_split
+ * may be called, once. A handshake that failed is never done. */
 bool noise_is_my_turn(const struct noise *n);
 bool noise_is_done(const struct noise *n);
 
 /* How many bytes the next message adds to its payload. */
 size_t noise_overhead(const struct noise *n);
 
-/* Appends the next handshake message. ERR_STATE out of turn, ERR_TOO_LARGE when it does not fit. */
+/* Appends the next handshake message. ERR_STATE out of turn, ERR_TOO_LARGE when it does not fit. ERR_AUTH, and the
+ * handshake is dead: a key of the other side is a low-order point. */
 enum err noise_write(struct noise *n, struct bytes payload, struct writer *w);
 
-/* Reads the other side's message; appends its payload to w. ERR_AUTH, ERR_MALFORMED: the handshake is dead. */
+/* Reads the other side's message; appends its payload. The two do not overlap. ERR_STATE out of turn, ERR_TOO_LARGE
+ * when the payload does not fit; ERR_AUTH, ERR_MALFORMED: the handshake is dead. */
 enum err noise_read(struct noise *n, struct bytes message, struct writer *payload);
 
-/* The ciphers and the handshake hash h. remote_static is 32 bytes, zero when the pattern sends none; may be NULL. */
+/* The ciphers and the handshake hash h. remote_static is zero when the pattern has none. hash and remote_static
+ * may be NULL. ERR_STATE: not done, or split before. */
 enum err noise_split(struct noise *n, struct noise_cipher *send, struct noise_cipher *receive,
                      uint8_t hash[NOISE_HASH_LEN], uint8_t remote_static[NOISE_KEY_LEN]);
 
 /* In place: `at` holds len bytes of plaintext and room for the tag; len + 16 bytes result. ERR_STATE: nonce used up. */
 enum err noise_seal(struct noise_cipher *c, struct bytes ad, uint8_t *at, size_t len);
 
-/* In place: len bytes with tag become len - 16. ERR_AUTH, ERR_MALFORMED when shorter than a tag. */
+/* In place: len bytes with tag become len - 16. ERR_AUTH, and the bytes are zeroed, the nonce stays;
+ * ERR_MALFORMED when shorter than a tag; ERR_STATE: nonce used up. */
 enum err noise_open(struct noise_cipher *c, struct bytes ad, uint8_t *at, size_t len);
 
 /* REKEY of section 4.2: the nonce goes on. */

@@ -26,12 +26,13 @@ struct vault_key {
     const char *key_file;
 };
 
-/* ERR_EXISTS: there is one. */
+/* ERR_EXISTS: there is one. ERR_REFUSED: an empty passphrase; ERR_TOO_LARGE: one past 1024 bytes. ERR_CORRUPT: the
+ * key file is there and not of 32 bytes. ERR_NO_MEMORY, ERR_FULL, ERR_IO. */
 enum err vault_create(struct vault **out, const char *path, const struct vault_key *key, enum vault_cost cost,
                       const struct rng *g);
 
-/* ERR_NOT_FOUND: no file. ERR_AUTH: no slot opens. ERR_CORRUPT: not a keyslot file. ERR_NO_MEMORY: Argon2 could
- * not get its memory. A duress passphrase opens its own vault, having destroyed the other slot;
+/* ERR_NOT_FOUND: no file, or no key file. ERR_AUTH: no slot opens. ERR_CORRUPT: not a keyslot file, or no slot opens and
+ * one is damaged. ERR_VERSION. ERR_NO_MEMORY: Argon2 could not get its memory. A duress passphrase opens its own vault, having destroyed the other slot;
  * vault_is_duress says so. */
 enum err vault_open(struct vault **out, const char *path, const struct vault_key *key, const struct rng *g);
 bool     vault_is_duress(const struct vault *v);
@@ -40,6 +41,10 @@ void     vault_close(struct vault *v);        /* wipes; takes NULL */
 /* Which kind of key a vault file wants; ERR_NOT_FOUND, ERR_CORRUPT. */
 enum err vault_wants_passphrase(const char *path, bool *out);
 
+/* Both leave, after a crash or an error at any instant, the old file or the new one. ERR_EXISTS: the other
+ * slot has this passphrase. A change of cost, or to or from a key file, makes the other slot an unused one: slots that
+ * differ would tell which is which. For the same reason a duress passphrase has the cost of the vault's own:
+ * ERR_REFUSED, also beside a key file. */
 enum err vault_change_key(struct vault *v, const char *path, const struct vault_key *key, enum vault_cost cost,
                           const struct rng *g);
 enum err vault_set_duress(struct vault *v, const char *path, struct bytes passphrase, enum vault_cost cost,
