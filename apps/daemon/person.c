@@ -148,6 +148,7 @@ enum err person_unlock(struct parts *p, struct bytes passphrase)
 
 enum err person_init(struct parts *p, struct bytes name, struct bytes passphrase)
 {
+    bool is_made = false;
     enum err e = ERR_NONE;
 
     if (p->person == PERSON_OFF)
@@ -162,15 +163,19 @@ enum err person_init(struct parts *p, struct bytes name, struct bytes passphrase
         return ERR_IO;
     if (p->vault == NULL) {
         e = profile_vault_create(p->paths, passphrase, &p->vault);
+        is_made = e == ERR_NONE;
         if (e == ERR_EXISTS)
             e = profile_vault_open(p->paths, passphrase, &p->vault);
     }
     if (e != ERR_NONE || (e = open_archive(p)) != ERR_NONE)
         return e;
     struct messenger_config config = messenger_config_of(p);
-    if ((e = messenger_init(&config, name)) != ERR_NONE)
-        return e;
-    return open_messenger(p);
+    if ((e = messenger_init(&config, name)) != ERR_NONE && is_made) {
+        /* A vault without anybody in it would hold the next try to this passphrase. */
+        person_stop(p, true);
+        (void)vault_panic(p->paths->vault, p->paths->key);
+    }
+    return e == ERR_NONE ? open_messenger(p) : e;
 }
 
 enum err person_change_passphrase(struct parts *p, struct bytes passphrase)

@@ -123,12 +123,13 @@ static void remember_gone(struct messenger *m, struct friend *f, const struct me
     friend_touch(m, f, DIRTY_GONE);
 }
 
-static void due_forget(struct due_list *l, uint32_t number)
+static bool due_forget(struct due_list *l, uint32_t number)
 {
     struct due *d = due_list_find(l, number);
 
     if (d != NULL)
         due_list_remove(l, (uint32_t)(d - l->at));
+    return d != NULL;
 }
 
 enum err message_remove(struct messenger *m, struct friend *f, uint32_t number)
@@ -150,9 +151,12 @@ enum err message_remove(struct messenger *m, struct friend *f, uint32_t number)
     }
     if (f->c.message_count > 0)
         f->c.message_count--;
-    due_forget(&f->flights, number);
-    due_forget(&f->fading, number);
-    friend_touch(m, f, DIRTY_CONVERSATION | DIRTY_FLIGHTS | DIRTY_FADING);
+    unsigned dirty = DIRTY_CONVERSATION;
+    if (due_forget(&f->flights, number))
+        dirty |= DIRTY_FLIGHTS;
+    if (due_forget(&f->fading, number))
+        dirty |= DIRTY_FADING;
+    friend_touch(m, f, dirty);
     messenger_tell(m, MESSENGER_GONE, f->number, &msg.id);
     return ERR_NONE;
 }
@@ -370,13 +374,14 @@ static enum err read_one(struct messenger *m, struct friend *f, uint32_t number)
     return m->failed;
 }
 
-enum err messenger_mark_read(struct messenger *m, uint32_t friend_number, uint32_t number, uint64_t wall_unix_s)
+enum err messenger_mark_read(struct messenger *m, uint32_t friend_number, uint32_t number, uint64_t wall_unix_s,
+                             uint64_t now_ms)
 {
     struct friend *f = friend_by_number(m, friend_number);
 
     if (m->failed != ERR_NONE)
         return m->failed;
-    messenger_at(m, wall_unix_s, m->now_ms);
+    messenger_at(m, wall_unix_s, now_ms);
     if (f == NULL)
         return ERR_NOT_FOUND;
     if (number >= f->c.next_number)

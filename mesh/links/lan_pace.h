@@ -14,7 +14,7 @@ enum {
     PACE_QUICK_COUNT   = 3,
     PACE_QUICK_MS      = 1000,
     PACE_SLOWEST_MS    = 30000,
-    PACE_BURSTS        = 3,      /* at once, and then one in ten seconds: a store that changes all the time */
+    PACE_BURSTS        = 6,      /* at once, and then one in ten seconds: a store that changes all the time */
     PACE_BURST_GAP_MS  = 10000,  /* costs five beacons in ten seconds */
     PACE_SENT_GAP_MS   = 250,    /* between any two */
     PACE_ANSWERS       = 4,      /* to newcomers at once, and then one in five seconds: adverts are free to invent */

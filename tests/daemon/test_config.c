@@ -67,8 +67,8 @@ static void check_files(void)
     free(c);
 }
 
-/* Flags as a shell splits them, at most eight. */
-struct flags { int argc; char *argv[10]; char words[10][64]; };
+/* Flags as a shell splits them, at most twelve. */
+struct flags { int argc; char *argv[14]; char words[14][64]; };
 
 static void split(struct flags *f, const char *line)
 {
@@ -76,7 +76,7 @@ static void split(struct flags *f, const char *line)
 
     snprintf(copy, sizeof copy, "staffettad %s", line);
     for (f->argc = 0; (rest = strtok(f->argc == 0 ? copy : NULL, " ")) != NULL; f->argc++) {
-        REQUIRE(f->argc < 9);
+        REQUIRE(f->argc < 13);
         snprintf(f->words[f->argc], sizeof f->words[0], "%s", rest);
         f->argv[f->argc] = f->words[f->argc];
     }

@@ -288,8 +288,11 @@ static void test_ipv6(void)
     CHECK(tell(&n[0], "submit 1"));
     plug(&n[0], &n[1], 1);
     for (int i = 0; i < 2; i++)
-        CHECK(tell(&n[i], "run ip link set v1 up") && tell(&n[i], "epoch"));
-    wait_bundles("another interface, another epoch", n, 2, 28, 15000);
+        CHECK(tell(&n[i], "run ip link set v1 up"));
+    wait_bundles("another interface", n, 2, 28, 15000);
+    CHECK(tell(&n[0], "epoch") && tell(&n[1], "epoch") && tell(&n[1], "submit 1"));
+    wait_bundles("another epoch of both", n, 2, 29, 15000);
+    CHECK(ask(&n[0]).links == 1);
     node_end(&n[0]);
     node_end(&n[1]);
 }

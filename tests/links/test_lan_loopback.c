@@ -77,6 +77,19 @@ static bool all_have(void *ctx)
     return true;
 }
 
+static bool all_heard(void *ctx)
+{
+    struct room *r = ctx;
+    struct lan_info info;
+
+    for (unsigned i = 0; i < r->count; i++) {
+        lan_info(r->lan[i], &info);
+        if (info.neighbours != r->count - 1 || info.beacons_out == 0)
+            return false;
+    }
+    return true;
+}
+
 static void test_discovery(void)
 {
     struct room r;
@@ -94,10 +107,10 @@ static void test_discovery(void)
     start_us = now_us();
     CHECK(run_until(r.base, 15000, all_have, &r));
     printf("three nodes have each other's bundles after %.0f ms\n", (double)(now_us() - start_us) / 1e3);
+    CHECK(run_until(r.base, 5000, all_heard, &r));
     for (unsigned i = 0; i < PARTIES; i++) {
         lan_info(r.lan[i], &info);
-        CHECK(info.port != 0 && info.interfaces == 1 && info.beacons_out > 0 && info.beacons_in > 0);
-        CHECK(info.neighbours == 2);
+        CHECK(info.port != 0 && info.interfaces == 1 && info.beacons_in > 0);
         CHECK_CASE(info.last_error, info.calls_failed == 0);
     }
 
