@@ -29,7 +29,7 @@ struct db;
 enum db_table {
     DB_META,          /* BYTES: format version, generation, residence clock */
     DB_BUNDLE_FACTS,  /* SEQ:   one fixed-size record a bundle, read whole at start-up */
-    DB_BUNDLE_BODY,   /* SEQ:   the bundle's bytes */
+    DB_BUNDLE_BODY,   /* SEQ:   the bundle's bytes, in pieces */
     DB_SEEN,          /* SEQ:   ids not to take again, and until when, in order of removal */
     DB_ARCHIVE,       /* BYTES: hashed key -> sealed record (archive.h) */
     DB_TABLE_COUNT,
