@@ -373,9 +373,18 @@ def full_disk(world):
                 raise AssertionError("an answer without a message")
         assert refusals > 0, "a full disk refuses at some point"
         assert eva.ask("status")[0]["state"].startswith("storage: "), eva.ask("status")[0]["state"]
+        eva.kill()
+        eva.start()
+        assert accepted[0] in {m["id"] for m in eva.ask("messages", "fred")}, "a full disk does not keep a node from starting"
         os.remove(filler)
-        wait_for(lambda: eva.ask("status")[0]["state"] == "ok", "the node to recover by itself", 60)
-        accepted.append(eva.send(fred, "after"))
+
+        def recovers():
+            try:
+                accepted.append(eva.send(fred, "after"))
+            except Failed:
+                return False
+            return eva.ask("status")[0]["state"] == "ok"
+        wait_for(recovers, "the node to recover by itself", 60, 0.5)
         known = {m["id"] for m in eva.ask("messages", "fred")}
         assert set(accepted) <= known, "what was accepted is there"
         eva.stop()
