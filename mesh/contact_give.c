@@ -459,7 +459,7 @@ static bool put_reveal(struct contact *c, const struct reveal *r, struct writer 
         return true;
     if (writer_left(w) < REVEAL_ENTRY_LEN)
         return false;
-    uint32_t units = (r->deadline_s - now_s + LIFE_UNIT_H * 3600 - 1) / (LIFE_UNIT_H * 3600);
+    uint32_t units = (r->deadline_s - now_s - 1) / (LIFE_UNIT_H * 3600) + 1;
     writer_copy(w, bytes_of(r->proof, sizeof r->proof));
     writer_u8(w, (uint8_t)(units > LIFE_UNITS_MAX ? LIFE_UNITS_MAX : units));
     return true;
