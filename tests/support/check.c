@@ -71,7 +71,7 @@ struct bytes check_hex(struct buffer *to, const char *hex)
 {
     to->len = 0;
     for (; hex[0] != '\0'; hex += 2) {
-        unsigned v;
+        unsigned v = 0;
         char two[3] = { hex[0], hex[1], '\0' };
 
         require_that(hex[1] != '\0' && sscanf(two, "%2x", &v) == 1, "hex digits", __FILE__, __LINE__);
