@@ -142,34 +142,32 @@ static void check_sizes(void)
 
 static void check_no_room(void)
 {
+    enum { FIT = 5, ALL = 7 };
     static struct town t;
-    char id[MESSAGE_ID_TEXT_LEN + 1] = "", last[MESSAGE_ID_TEXT_LEN + 1];
+    static char text[15001];
+    char id[ALL][MESSAGE_ID_TEXT_LEN + 1];
 
     town_init(&t, 52);
     int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
     town_introduce(&t, ana, ben);
-    /* A store of 20 first messages. */
-    t.net.nodes[t.people[ana].node].store_config.capacity_bytes = 20 * 512;
+    t.net.nodes[t.people[ana].node].store_config.capacity_bytes = FIT * 16384;
     town_run(&t, 1);
     town_crash(&t, ana);
-    for (int i = 0; i < 25; i++)
-        town_send(&t, ana, "Ben", "many", i == 0 ? id : last);
-    struct message_info info = town_message(&t, ana, last);
+    memset(text, 'y', sizeof text - 1);
+    for (int i = 0; i < ALL; i++)
+        town_send(&t, ana, "Ben", text, id[i]);
+    struct message_info info = town_message(&t, ana, id[FIT]);
     CHECK(info.state == MESSAGE_QUEUED && info.tries == 0 && strstr(info.reason, "full") != NULL);
-    CHECK(town_message(&t, ana, id).tries == 1 && town_message(&t, ana, id).reason[0] == '\0');
-    CHECK_ERR("", messenger_message_delete(t.people[ana].m, bytes_of_text(id)), ERR_NONE);
-    for (uint32_t n = 2; n < 15; n++) {
-        struct message_record msg;
-        char text[MESSAGE_ID_TEXT_LEN + 1];
-
-        REQUIRE(message_load(t.people[ana].m, inside(&t, ana, "Ben"), n, &msg) == ERR_NONE);
-        message_id_text(&msg.id, text);
-        CHECK_ERR("", messenger_message_delete(t.people[ana].m, bytes_of_text(text)), ERR_NONE);
-    }
+    CHECK(info.next_try_unix_s > town_wall(&t, ana));
+    info = town_message(&t, ana, id[FIT - 1]);
+    CHECK(info.tries == 1 && info.reason[0] == '\0');
+    for (int i = 0; i < ALL - FIT + 1; i++)
+        CHECK_ERR("", messenger_message_delete(t.people[ana].m, bytes_of_text(id[i])), ERR_NONE);
     town_run(&t, 2 * ROOM_PAUSE_S);
-    CHECK(town_message(&t, ana, last).tries == 1 && town_message(&t, ana, last).reason[0] == '\0');
+    info = town_message(&t, ana, id[ALL - 1]);
+    CHECK(info.tries == 1 && info.reason[0] == '\0');
     settle(&t, ana, ben);
-    CHECK(town_count(&t, ben, "Ana", "many", true) == 11 && town_state(&t, ana, last) == MESSAGE_DELIVERED);
+    CHECK(town_count(&t, ben, "Ana", text, true) == FIT - 1 && town_state(&t, ana, id[ALL - 1]) == MESSAGE_DELIVERED);
     town_clear(&t);
 }
 
