@@ -99,6 +99,7 @@ static void side_open(struct side *s, const char *folder, bool is_receiver, size
     event_config_free(config);
     if (db_open_lmdb(&s->db, folder, NULL) != ERR_NONE || store_open(&s->store, s->db, NULL) != ERR_NONE)
         die("the store does not open");
+    nc.db = s->db;
     nc.store = s->store;
     nc.rng = rng_system();
     nc.now_ms = clock_ms();

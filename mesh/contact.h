@@ -24,7 +24,7 @@ enum {
     STATUS_EVERY_MS    = 10000,
     STATUS_STEP        = 5,             /* percent of fill worth telling */
     BYE_MS             = 2000,          /* for the goodbye to be sent */
-    CHUNK_SLOW_MAX     = 4096,          /* of a large bundle in one frame of a slow link */
+    CHUNK_MAX          = 4096,          /* of a large bundle in one frame: what a break can cost, and a text wait */
     POLL_MS            = 250,
 };
 

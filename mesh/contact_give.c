@@ -413,8 +413,8 @@ static enum err write_part(struct contact *c, struct writer *w)
     size_t room = writer_left(w) - RECORD_HEAD_MAX - (g->part.is_begun ? 0 : PART_META_MAX);
     if (len > room)
         len = room;
-    if (c->how.is_slow && len > CHUNK_SLOW_MAX)
-        len = CHUNK_SLOW_MAX;
+    if (len > CHUNK_MAX)
+        len = CHUNK_MAX;
     struct bytes chunk = bytes_of(bundle.at + g->part.at, len);
     bool is_put = g->part.is_begun ? record_put_chunk(w, chunk)
                                    : record_put_part(w, &g->part.id, g->part.carry, g->part.total, g->part.at, chunk);
@@ -537,7 +537,7 @@ static void tell_refused(struct contact *c, uint64_t seq, uint8_t reason)
                                                  ERR_EXPIRED, ERR_MALFORMED, ERR_REFUSED };
     const struct store_entry *e = entry_of(c, seq);
 
-    c->core->counters.refused_out++;
+    c->core->counters.refused_out += reason != REFUSAL_DUPLICATE;
     if (reason == REFUSAL_DUPLICATE || e == NULL || e->quota_class != QUOTA_OWN)
         return;
     struct node_event *event = core_event(c->core, NODE_REFUSED);

@@ -6,6 +6,8 @@
 #include "mesh/bundle.h"
 
 enum { EXCEPTION_LEN_MAX = 4, WANT_LEN_MAX = 6, ANSWERED_STEP = OFFERS_MAX / 4, REVEAL_ANSWERS_MAX = 64, KEY_COUNT = SIZE_CODE_MAX + 2 };
+/* Pushes of an honest neighbour that starts a link are not refused; what is asked for then waits the longer. */
+enum { RATE_GRACE = EAGER_BYTES + FIRST_FLIGHT_BYTES };
 
 void take_init(struct contact *c)
 {
@@ -123,6 +125,9 @@ static enum weighed weigh(struct contact *c, struct pending *p, const struct adm
         set_state(t, p, PENDING_WAITING);
         return WEIGHED_NOT;
     }
+    /* Over a slow link one large bundle at a time, so that what comes later need not wait for many. */
+    if (c->how.is_slow && len > BLIND_LEN_MAX && t->asked_bytes > 0)
+        return WEIGHED_STOP;
     if ((t->asked_bytes > 0 && t->asked_bytes + len > WANTS_BYTES_MAX) || !rate_has(&t->rate, core_link_rate(c->core)))
         return WEIGHED_STOP;
     return WEIGHED_ASK;
@@ -319,15 +324,15 @@ static void note_stored_everywhere(struct contact *c, const struct bundle_id *id
     }
 }
 
-static enum refusal judge(struct contact *c, struct arrival *a, bool was_asked, bool *is_forged)
+static enum refusal judge(struct contact *c, struct arrival *a, bool *is_forged)
 {
     struct rate *rate = &c->take.rate;
     uint32_t per_s = core_link_rate(c->core);
 
     rate_tick(rate, per_s, c->core->now_ms);
     /* Urgent ones are few by their share; friends are not strangers. */
-    if (!was_asked && a->header.bundle_class != CLASS_SOS && !c->is_friend) {
-        if (!rate_has(rate, per_s)) {
+    if (!a->was_asked && a->header.bundle_class != CLASS_SOS && !c->is_friend) {
+        if (!rate_has(rate, per_s) && rate->tokens < -RATE_GRACE) {
             c->core->counters.rate_limited++;
             return REFUSAL_QUOTA;
         }
@@ -365,7 +370,8 @@ static enum err arrive(struct contact *c, struct carry carry, struct bytes bytes
     struct recon *r = &c->recon[a.header.bundle_class];
     if (r->lacking_open > 0 && (recon_resolve(r, sid_of(c->sid_key, &a.id)) & LACKING_WAS_ASKED) != 0)
         was_asked = true;
-    enum refusal why = judge(c, &a, was_asked, &is_forged);
+    a.was_asked = was_asked;
+    enum refusal why = judge(c, &a, &is_forged);
     if (is_forged)
         return ERR_AUTH;
     if (why == REFUSAL_NONE) {

@@ -73,8 +73,9 @@ struct node_event *core_event(struct core *c, enum node_event_kind kind)
     return ring_at(&c->events, c->events.len - 1);
 }
 
-/* One ready neighbour at random, but not the one it came from. */
-static uint32_t draw_first(const struct core *c, uint32_t origin)
+/* One ready neighbour at random, but not the one it came from. What we had to ask for was offered to our neighbours as
+ * well, so it waits, unless there is but one who may know nothing of it. */
+static uint32_t draw_first(const struct core *c, uint32_t origin, bool was_asked)
 {
     uint32_t ready[LINKS_MAX];
     uint32_t count = 0;
@@ -85,17 +86,17 @@ static uint32_t draw_first(const struct core *c, uint32_t origin)
         if (at != NULL && at->phase == PHASE_READY && at->id != origin)
             ready[count++] = at->id;
     }
-    if (count == 0)
+    if (count == 0 || (count > 1 && was_asked))
         return 0;
     return count == 1 ? ready[0] : ready[rng_below(&c->rng, count)];
 }
 
-void core_stored(struct core *c, const struct store_entry *e, uint32_t origin)
+void core_stored(struct core *c, const struct store_entry *e, uint32_t origin, bool was_asked)
 {
     c->last_seq = e->seq;
     c->change_serial++;
-    if (spread_note(&c->spread, e->seq, origin, c->now_ms))
-        spread_choose(&c->spread, draw_first(c, origin));
+    if (spread_note(&c->spread, e->seq, origin, was_asked, c->now_ms))
+        spread_choose(&c->spread, draw_first(c, origin, was_asked));
 }
 
 uint8_t core_stamp_demand(const struct core *c)
@@ -180,7 +181,7 @@ enum refusal core_take(struct core *c, const struct arrival *a, bool *is_forged)
     enum err e = store_put(c->store, &entry, a->bytes);
     switch (e) {
     case ERR_NONE:
-        core_stored(c, &entry, a->link);
+        core_stored(c, &entry, a->link, a->was_asked);
         return REFUSAL_NONE;
     case ERR_EXISTS:
         c->counters.duplicates_in++;

@@ -82,7 +82,7 @@ uint32_t core_clock_min(const struct core *c);
 struct node_event *core_event(struct core *c, enum node_event_kind kind);   /* NULL: the queue is full */
 
 /* A bundle was stored. Draws who gets it first. */
-void core_stored(struct core *c, const struct store_entry *e, uint32_t origin);
+void core_stored(struct core *c, const struct store_entry *e, uint32_t origin, bool was_asked);
 
 /* What a bundle brought by a link (or a file) meets. `entry` is filled in on REFUSAL_NONE and REFUSAL_DUPLICATE as far as known. */
 struct arrival {
@@ -93,6 +93,7 @@ struct arrival {
     uint32_t contributor, link;
     uint32_t theirs_min;
     bool is_theirs_trusted, is_friend;
+    bool was_asked;              /* by us, not pushed */
 };
 enum refusal core_take(struct core *c, const struct arrival *a, bool *is_forged);
 

@@ -316,7 +316,7 @@ enum err node_submit(struct node *n, struct bytes bundle, uint32_t now_h, struct
         return e;
     }
     *id = entry.id;
-    core_stored(c, &entry, 0);
+    core_stored(c, &entry, 0, false);
     return ERR_NONE;
 }
 

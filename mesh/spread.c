@@ -8,7 +8,7 @@ static struct spread_batch *batch(const struct spread *s, size_t i)
     return (struct spread_batch *)&s->all[(s->first + i) % SPREAD_BATCHES_MAX];
 }
 
-bool spread_note(struct spread *s, uint64_t seq, uint32_t origin, uint64_t now_ms)
+bool spread_note(struct spread *s, uint64_t seq, uint32_t origin, bool was_asked, uint64_t now_ms)
 {
     while (s->count > 0 && batch(s, 0)->release_at_ms <= now_ms) {
         s->first = (s->first + 1) % SPREAD_BATCHES_MAX;
@@ -16,7 +16,7 @@ bool spread_note(struct spread *s, uint64_t seq, uint32_t origin, uint64_t now_m
     }
     if (s->count > 0) {
         struct spread_batch *last = batch(s, s->count - 1);
-        bool is_same = last->origin == origin && last->release_at_ms == now_ms + s->delay_ms;
+        bool is_same = last->origin == origin && last->was_asked == was_asked && last->release_at_ms == now_ms + s->delay_ms;
 
         /* Out of room, moments share a draw; being offered something twice is harmless. */
         if (is_same || s->count == SPREAD_BATCHES_MAX) {
@@ -25,7 +25,7 @@ bool spread_note(struct spread *s, uint64_t seq, uint32_t origin, uint64_t now_m
             return false;
         }
     }
-    *batch(s, s->count++) = (struct spread_batch){ seq, seq, now_ms + s->delay_ms, 0, origin, 0 };
+    *batch(s, s->count++) = (struct spread_batch){ seq, seq, now_ms + s->delay_ms, 0, origin, 0, was_asked };
     return true;
 }
 

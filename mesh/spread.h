@@ -14,6 +14,7 @@ struct spread_batch {
     uint64_t first_seq, last_seq, release_at_ms;
     uint64_t done_seq;              /* the chosen link has seen to all up to here */
     uint32_t origin, chosen;        /* links; 0: this node, nobody */
+    bool was_asked;
 };
 
 struct spread {
@@ -22,8 +23,8 @@ struct spread {
     uint32_t delay_ms;
 };
 
-/* A bundle came from `origin`. True: it opened a batch, whose `chosen` the caller draws. */
-bool spread_note(struct spread *s, uint64_t seq, uint32_t origin, uint64_t now_ms);
+/* A bundle came from `origin`, asked for or not. True: it opened a batch, whose `chosen` the caller draws. */
+bool spread_note(struct spread *s, uint64_t seq, uint32_t origin, bool was_asked, uint64_t now_ms);
 void spread_choose(struct spread *s, uint32_t chosen);        /* of the newest batch */
 
 /* All bundles up to here may be given to everybody. `last_seq` is the newest there is. */
