@@ -173,7 +173,7 @@ static bool is_given_up(const struct messenger *m, const struct friend *f, const
     if (!s->is_ours || s->is_established || messenger_clock_s(m) < s->at_s + RETRY_FIRST_S)
         return false;
     for (unsigned i = 0; i < SLOTS_MAX; i++) {
-        if (f->slots[i].is_used && f->slots[i].is_established && f->slots[i].at_s > s->at_s)
+        if (f->slots[i].is_used && f->slots[i].is_established && f->slots[i].at_s >= s->at_s)
             return true;
     }
     return false;
