@@ -316,6 +316,73 @@ static void check_requests_are_bounded(void)
     town_clear(&t);
 }
 
+/* Every way back was lost; what asks again is the repeat. */
+static void check_repeat_is_acknowledged(void)
+{
+    static struct town t;
+    char id[MESSAGE_ID_TEXT_LEN + 1];
+
+    town_init(&t, 59);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    t.people[ben].receipt_delay_s = RECEIPT_DELAY_MAX_S;
+    town_reopen(&t, ben);
+    town_introduce(&t, ana, ben);
+    town_send(&t, ana, "Ben", "again", id);
+    town_meet(&t, ana, ben, 2);
+    struct friend *f = inside(&t, ben, "Ana");
+    CHECK(f->c.ack_count == 1 && town_state(&t, ana, id) == MESSAGE_CARRIED);
+    f->c.ack_count = f->c.recent_count = 0;
+    f->c.ack_due_s = f->r.card_due_s = 0;
+    friend_touch(t.people[ben].m, f, DIRTY_FRIEND | DIRTY_CONVERSATION);
+    town_run(&t, 7 * HOUR);
+    CHECK(town_message(&t, ana, id).tries == 2);
+    town_meet(&t, ana, ben, 2);
+    CHECK(f->c.ack_count == 1 && town_total(&t, ben, "Ana") == 1);
+    town_run(&t, RECEIPT_DELAY_MAX_S);
+    town_meet(&t, ana, ben, 20);
+    CHECK(town_state(&t, ana, id) == MESSAGE_DELIVERED);
+    town_clear(&t);
+}
+
+/* ---- One session of two ---- */
+
+static const struct slot *best(const struct friend *f)
+{
+    const struct slot *s = &f->slots[0];
+
+    for (unsigned i = 1; i < SLOTS_MAX; i++) {
+        if (f->slots[i].is_used && f->slots[i].rank > s->rank)
+            s = &f->slots[i];
+    }
+    return s;
+}
+
+/* Both begin at once, and each has read the other's first message before it writes again. */
+static void check_one_session(uint64_t seed)
+{
+    static struct town t;
+
+    town_init(&t, seed);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    for (int i = 0; i < 2; i++) {
+        t.people[i].receipt_delay_s = RECEIPT_DELAY_MAX_S;
+        town_reopen(&t, i);
+    }
+    town_introduce(&t, ana, ben);
+    town_send(&t, ana, "Ben", "first", NULL);
+    town_send(&t, ben, "Ana", "first", NULL);
+    town_meet(&t, ana, ben, 2);
+    CHECK(town_total(&t, ana, "Ben") == 2 && town_total(&t, ben, "Ana") == 2);
+    const struct slot *a = best(inside(&t, ana, "Ben")), *b = best(inside(&t, ben, "Ana"));
+    CHECK(memcmp(a->start_hash, b->start_hash, sizeof a->start_hash) == 0 && a->is_ours != b->is_ours);
+    for (unsigned i = 0; i < SLOTS_MAX; i++) {
+        const struct slot *s = &inside(&t, ana, "Ben")->slots[i];
+
+        CHECK(!s->is_used || memcmp(a->start_hash, s->start_hash, sizeof s->start_hash) <= 0);
+    }
+    town_clear(&t);
+}
+
 /* ---- Far ahead ---- */
 
 /* Of fifty messages of a day only the last five arrive, past the look-ahead: they are found in idle time. */
@@ -418,6 +485,9 @@ int main(void)
     check_liars();
     check_replay();
     check_requests_are_bounded();
+    for (uint64_t seed = 60; seed < 66; seed++)
+        check_one_session(seed);
+    check_repeat_is_acknowledged();
     check_search_ahead();
     check_inbox();
     return check_report("messenger");

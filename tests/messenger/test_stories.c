@@ -257,10 +257,12 @@ static void check_lost_receipt(void)
 
     town_init(&t, 7);
     int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    t.people[ben].receipt_delay_s = RECEIPT_DELAY_MAX_S;
+    town_reopen(&t, ben);
     town_introduce(&t, ana, ben);
     town_send(&t, ana, "Ben", "did you get it", id);
     town_meet(&t, ana, ben, 2);
-    CHECK(town_count(&t, ben, "Ana", "did you get it", true) == 1);
+    CHECK(town_count(&t, ben, "Ana", "did you get it", true) == 1 && town_state(&t, ana, id) == MESSAGE_CARRIED);
     town_run(&t, HOUR);
     /* Everything Ben has to say goes up in smoke. */
     struct store *s = t.net.nodes[t.people[ben].node].store;
@@ -275,9 +277,11 @@ static void check_lost_receipt(void)
         }
         REQUIRE(store_remove(s, &first.id, false) == ERR_NONE);
     }
+    town_meet(&t, ana, ben, 60);
+    CHECK(town_state(&t, ana, id) == MESSAGE_CARRIED);
     town_run(&t, 8 * HOUR);
     town_meet(&t, ana, ben, 60);
-    town_run(&t, 30);
+    town_run(&t, RECEIPT_DELAY_MAX_S);
     town_meet(&t, ana, ben, 60);
     CHECK(town_state(&t, ana, id) == MESSAGE_DELIVERED && town_count(&t, ben, "Ana", "did you get it", true) == 1);
     town_clear(&t);
