@@ -344,6 +344,7 @@ enum err slot_encode(const struct slot_record *s, struct buffer *to)
     writer_u8(&w, s->is_ours);
     writer_u8(&w, s->is_reset);
     writer_varint(&w, s->rank);
+    writer_varint(&w, s->at_s);
     writer_copy(&w, bytes_of(s->start_key, sizeof s->start_key));
     writer_copy(&w, s->session);
     return end(&w, to);
@@ -357,6 +358,7 @@ enum err slot_decode(struct slot_record *out, struct bytes in)
     s.is_ours = flag(&r);
     s.is_reset = flag(&r);
     s.rank = reader_varint(&r);
+    s.at_s = reader_varint(&r);
     reader_copy(&r, s.start_key, sizeof s.start_key);
     s.session = reader_rest(&r);
     if (!reader_is_done(&r))

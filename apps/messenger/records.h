@@ -96,6 +96,7 @@ struct slot_record {
     bool     is_ours;                   /* we started it */
     bool     is_reset;                  /* a reset was obeyed in it */
     uint64_t rank;                      /* the highest of a friend's is the one to send on */
+    uint64_t at_s;                      /* when it was begun by us, or last received on */
     uint8_t  start_key[32];             /* EK of the one who started, when it was not us */
     struct bytes session;               /* decode: borrowed from the input */
 };

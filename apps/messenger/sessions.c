@@ -2,7 +2,8 @@
  *
  * A friend has at most four, each in a slot. The one of the highest rank is sent on: what was received on last, or what was
  * begun last. When both sides began at once, each with a session that the other has not answered, both settle on
- * the one whose starting key has the smaller hash.
+ * the one whose starting key has the smaller hash; but when ours stays unanswered for long while theirs is heard, theirs
+ * it is, for the prekey that ours was begun with may be gone.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,7 @@ enum err slot_facts(struct messenger *m, struct friend *f, unsigned slot)
     s->is_ours = r.is_ours;
     s->is_reset = r.is_reset;
     s->rank = r.rank;
+    s->at_s = r.at_s;
     memcpy(s->start_key, r.start_key, sizeof s->start_key);
     slot_note(s, session);
     session_free(session);
@@ -71,7 +73,7 @@ enum err slot_facts(struct messenger *m, struct friend *f, unsigned slot)
 enum err slot_save(struct messenger *m, struct friend *f, unsigned slot, const struct session *session)
 {
     struct slot *s = &f->slots[slot];
-    struct slot_record r = { .is_ours = s->is_ours, .is_reset = s->is_reset, .rank = s->rank };
+    struct slot_record r = { .is_ours = s->is_ours, .is_reset = s->is_reset, .rank = s->rank, .at_s = s->at_s };
     uint8_t name[SLOT_NAME_LEN];
     struct buffer bytes = buffer_of_limit(RECORD_LEN_MAX);
     enum err e = session_encode(session, &bytes);
@@ -145,6 +147,7 @@ void slot_received(struct messenger *m, struct friend *f, unsigned slot)
     struct slot *s = &f->slots[slot];
 
     rank_raise(m, s);
+    s->at_s = messenger_clock_s(m);
     if (s->is_ours)
         return;
     for (unsigned i = 0; i < SLOTS_MAX; i++) {
@@ -165,13 +168,25 @@ void slot_received(struct messenger *m, struct friend *f, unsigned slot)
 
 /* ---- Sending ---- */
 
+static bool is_given_up(const struct messenger *m, const struct friend *f, const struct slot *s)
+{
+    if (!s->is_ours || s->is_established || messenger_clock_s(m) < s->at_s + RETRY_FIRST_S)
+        return false;
+    for (unsigned i = 0; i < SLOTS_MAX; i++) {
+        if (f->slots[i].is_used && f->slots[i].is_established && f->slots[i].at_s >= s->at_s)
+            return true;
+    }
+    return false;
+}
+
 /* The best slot that is not in `tried`, a set of bits; -1. */
-static int slot_best(const struct friend *f, unsigned tried)
+static int slot_best(const struct messenger *m, const struct friend *f, unsigned tried)
 {
     int best = -1;
 
     for (unsigned i = 0; i < SLOTS_MAX; i++) {
-        if (f->slots[i].is_used && !(tried & 1u << i) && (best < 0 || f->slots[i].rank > f->slots[best].rank))
+        if (f->slots[i].is_used && !(tried & 1u << i) && !is_given_up(m, f, &f->slots[i]) &&
+            (best < 0 || f->slots[i].rank > f->slots[best].rank))
             best = (int)i;
     }
     return best;
@@ -194,7 +209,7 @@ enum err slot_begin(struct messenger *m, struct friend *f, enum session_form for
     if (e != ERR_NONE)
         return e;
     *slot = slot_room(m, f);
-    f->slots[*slot] = (struct slot){ .is_ours = true };
+    f->slots[*slot] = (struct slot){ .is_ours = true, .at_s = messenger_clock_s(m) };
     rank_raise(m, &f->slots[*slot]);
     *out = s;
     return m->failed;
@@ -205,7 +220,7 @@ enum err slot_to_send(struct messenger *m, struct friend *f, unsigned *slot, str
     unsigned tried = 0;
     int best;
 
-    while ((best = slot_best(f, tried)) >= 0) {
+    while ((best = slot_best(m, f, tried)) >= 0) {
         enum err e = slot_load(m, f, (unsigned)best, out);
 
         if (e == ERR_NONE) {

@@ -35,7 +35,7 @@ enum dirty { DIRTY_FRIEND = 1, DIRTY_CONVERSATION = 2, DIRTY_FLIGHTS = 4, DIRTY_
 struct slot {
     bool     is_used, is_ours, is_reset, is_established;
     uint32_t day;                 /* session_day when it was last touched */
-    uint64_t rank;
+    uint64_t rank, at_s;          /* as in struct slot_record */
     uint8_t  start_key[32];
     uint8_t  start_hash[16];
 };

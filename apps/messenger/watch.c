@@ -41,7 +41,7 @@ struct watch {
     uint32_t tokens;
     uint64_t tokens_s;
     uint64_t *found;
-    size_t found_count, found_cap;
+    size_t found_first, found_count, found_cap;   /* first come, first opened */
     uint64_t sweep_due_s, swept_s;    /* due 0: nothing to sweep for */
     uint32_t sweep_friend;            /* the number to go on from; 0: not under way */
     uint8_t (*tags)[TAG_LEN];         /* SESSION_LOOKAHEAD_IDLE of them */
@@ -443,9 +443,11 @@ void watch_found(struct watch *w, const struct store_entry *entry)
 
 bool watch_next_found(struct watch *w, uint64_t *seq)
 {
-    if (w->found_count == 0)
+    if (w->found_first == w->found_count) {
+        w->found_first = w->found_count = 0;
         return false;
-    *seq = w->found[--w->found_count];
+    }
+    *seq = w->found[w->found_first++];
     return true;
 }
 
@@ -628,7 +630,7 @@ uint64_t watch_due_s(const struct watch *w)
         if (w->eras[i].is_used && !w->eras[i].is_whole)
             return 0;
     }
-    if (w->found_count > 0 || (w->wanted_count > 0 && w->tokens > 0))
+    if (w->found_first < w->found_count || (w->wanted_count > 0 && w->tokens > 0))
         return 0;
     if (w->wanted_count > 0 && w->tokens_s + ERA_TOKEN_S < due)
         due = w->tokens_s + ERA_TOKEN_S;

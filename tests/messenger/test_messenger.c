@@ -142,34 +142,32 @@ static void check_sizes(void)
 
 static void check_no_room(void)
 {
+    enum { FIT = 5, ALL = 7 };
     static struct town t;
-    char id[MESSAGE_ID_TEXT_LEN + 1] = "", last[MESSAGE_ID_TEXT_LEN + 1];
+    static char text[15001];
+    char id[ALL][MESSAGE_ID_TEXT_LEN + 1];
 
     town_init(&t, 52);
     int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
     town_introduce(&t, ana, ben);
-    /* A store of 20 first messages. */
-    t.net.nodes[t.people[ana].node].store_config.capacity_bytes = 20 * 512;
+    t.net.nodes[t.people[ana].node].store_config.capacity_bytes = FIT * 16384;
     town_run(&t, 1);
     town_crash(&t, ana);
-    for (int i = 0; i < 25; i++)
-        town_send(&t, ana, "Ben", "many", i == 0 ? id : last);
-    struct message_info info = town_message(&t, ana, last);
+    memset(text, 'y', sizeof text - 1);
+    for (int i = 0; i < ALL; i++)
+        town_send(&t, ana, "Ben", text, id[i]);
+    struct message_info info = town_message(&t, ana, id[FIT]);
     CHECK(info.state == MESSAGE_QUEUED && info.tries == 0 && strstr(info.reason, "full") != NULL);
-    CHECK(town_message(&t, ana, id).tries == 1 && town_message(&t, ana, id).reason[0] == '\0');
-    CHECK_ERR("", messenger_message_delete(t.people[ana].m, bytes_of_text(id)), ERR_NONE);
-    for (uint32_t n = 2; n < 15; n++) {
-        struct message_record msg;
-        char text[MESSAGE_ID_TEXT_LEN + 1];
-
-        REQUIRE(message_load(t.people[ana].m, inside(&t, ana, "Ben"), n, &msg) == ERR_NONE);
-        message_id_text(&msg.id, text);
-        CHECK_ERR("", messenger_message_delete(t.people[ana].m, bytes_of_text(text)), ERR_NONE);
-    }
+    CHECK(info.next_try_unix_s > town_wall(&t, ana));
+    info = town_message(&t, ana, id[FIT - 1]);
+    CHECK(info.tries == 1 && info.reason[0] == '\0');
+    for (int i = 0; i < ALL - FIT + 1; i++)
+        CHECK_ERR("", messenger_message_delete(t.people[ana].m, bytes_of_text(id[i])), ERR_NONE);
     town_run(&t, 2 * ROOM_PAUSE_S);
-    CHECK(town_message(&t, ana, last).tries == 1 && town_message(&t, ana, last).reason[0] == '\0');
+    info = town_message(&t, ana, id[ALL - 1]);
+    CHECK(info.tries == 1 && info.reason[0] == '\0');
     settle(&t, ana, ben);
-    CHECK(town_count(&t, ben, "Ana", "many", true) == 11 && town_state(&t, ana, last) == MESSAGE_DELIVERED);
+    CHECK(town_count(&t, ben, "Ana", text, true) == FIT - 1 && town_state(&t, ana, id[ALL - 1]) == MESSAGE_DELIVERED);
     town_clear(&t);
 }
 
@@ -318,6 +316,73 @@ static void check_requests_are_bounded(void)
     town_clear(&t);
 }
 
+/* Every way back was lost; what asks again is the repeat. */
+static void check_repeat_is_acknowledged(void)
+{
+    static struct town t;
+    char id[MESSAGE_ID_TEXT_LEN + 1];
+
+    town_init(&t, 59);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    t.people[ben].receipt_delay_s = RECEIPT_DELAY_MAX_S;
+    town_reopen(&t, ben);
+    town_introduce(&t, ana, ben);
+    town_send(&t, ana, "Ben", "again", id);
+    town_meet(&t, ana, ben, 2);
+    struct friend *f = inside(&t, ben, "Ana");
+    CHECK(f->c.ack_count == 1 && town_state(&t, ana, id) == MESSAGE_CARRIED);
+    f->c.ack_count = f->c.recent_count = 0;
+    f->c.ack_due_s = f->r.card_due_s = 0;
+    friend_touch(t.people[ben].m, f, DIRTY_FRIEND | DIRTY_CONVERSATION);
+    town_run(&t, 7 * HOUR);
+    CHECK(town_message(&t, ana, id).tries == 2);
+    town_meet(&t, ana, ben, 2);
+    CHECK(f->c.ack_count == 1 && town_total(&t, ben, "Ana") == 1);
+    town_run(&t, RECEIPT_DELAY_MAX_S);
+    town_meet(&t, ana, ben, 20);
+    CHECK(town_state(&t, ana, id) == MESSAGE_DELIVERED);
+    town_clear(&t);
+}
+
+/* ---- One session of two ---- */
+
+static const struct slot *best(const struct friend *f)
+{
+    const struct slot *s = &f->slots[0];
+
+    for (unsigned i = 1; i < SLOTS_MAX; i++) {
+        if (f->slots[i].is_used && f->slots[i].rank > s->rank)
+            s = &f->slots[i];
+    }
+    return s;
+}
+
+/* Both begin at once, and each has read the other's first message before it writes again. */
+static void check_one_session(uint64_t seed)
+{
+    static struct town t;
+
+    town_init(&t, seed);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    for (int i = 0; i < 2; i++) {
+        t.people[i].receipt_delay_s = RECEIPT_DELAY_MAX_S;
+        town_reopen(&t, i);
+    }
+    town_introduce(&t, ana, ben);
+    town_send(&t, ana, "Ben", "first", NULL);
+    town_send(&t, ben, "Ana", "first", NULL);
+    town_meet(&t, ana, ben, 2);
+    CHECK(town_total(&t, ana, "Ben") == 2 && town_total(&t, ben, "Ana") == 2);
+    const struct slot *a = best(inside(&t, ana, "Ben")), *b = best(inside(&t, ben, "Ana"));
+    CHECK(memcmp(a->start_hash, b->start_hash, sizeof a->start_hash) == 0 && a->is_ours != b->is_ours);
+    for (unsigned i = 0; i < SLOTS_MAX; i++) {
+        const struct slot *s = &inside(&t, ana, "Ben")->slots[i];
+
+        CHECK(!s->is_used || memcmp(a->start_hash, s->start_hash, sizeof s->start_hash) <= 0);
+    }
+    town_clear(&t);
+}
+
 /* ---- Far ahead ---- */
 
 /* Of fifty messages of a day only the last five arrive, past the look-ahead: they are found in idle time. */
@@ -420,6 +485,9 @@ int main(void)
     check_liars();
     check_replay();
     check_requests_are_bounded();
+    for (uint64_t seed = 60; seed < 66; seed++)
+        check_one_session(seed);
+    check_repeat_is_acknowledged();
     check_search_ahead();
     check_inbox();
     return check_report("messenger");

@@ -235,7 +235,7 @@ static void check_lists(void)
 static void check_small(void)
 {
     struct place at = { 4000000000u, 17 }, back;
-    struct slot_record s = { .is_ours = true, .rank = 9, .session = bytes_of_text("session bytes") }, t;
+    struct slot_record s = { .is_ours = true, .rank = 9, .at_s = 3, .session = bytes_of_text("session bytes") }, t;
     struct buffer to = buffer_of_limit(RECORD_LEN_MAX);
 
     CHECK_ERR("", place_encode(&at, &to), ERR_NONE);
@@ -244,7 +244,7 @@ static void check_small(void)
     to.len = 0;
     CHECK_ERR("", slot_encode(&s, &to), ERR_NONE);
     CHECK_ERR("", slot_decode(&t, buffer_bytes(&to)), ERR_NONE);
-    CHECK(t.is_ours && !t.is_reset && t.rank == 9);
+    CHECK(t.is_ours && !t.is_reset && t.rank == 9 && t.at_s == 3);
     CHECK_BYTES("session", t.session, bytes_of_text("session bytes"));
     to.at[1] = 2;
     CHECK_ERR("no boolean", slot_decode(&t, buffer_bytes(&to)), ERR_CORRUPT);

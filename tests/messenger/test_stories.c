@@ -257,10 +257,12 @@ static void check_lost_receipt(void)
 
     town_init(&t, 7);
     int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    t.people[ben].receipt_delay_s = RECEIPT_DELAY_MAX_S;
+    town_reopen(&t, ben);
     town_introduce(&t, ana, ben);
     town_send(&t, ana, "Ben", "did you get it", id);
     town_meet(&t, ana, ben, 2);
-    CHECK(town_count(&t, ben, "Ana", "did you get it", true) == 1);
+    CHECK(town_count(&t, ben, "Ana", "did you get it", true) == 1 && town_state(&t, ana, id) == MESSAGE_CARRIED);
     town_run(&t, HOUR);
     /* Everything Ben has to say goes up in smoke. */
     struct store *s = t.net.nodes[t.people[ben].node].store;
@@ -275,9 +277,11 @@ static void check_lost_receipt(void)
         }
         REQUIRE(store_remove(s, &first.id, false) == ERR_NONE);
     }
+    town_meet(&t, ana, ben, 60);
+    CHECK(town_state(&t, ana, id) == MESSAGE_CARRIED);
     town_run(&t, 8 * HOUR);
     town_meet(&t, ana, ben, 60);
-    town_run(&t, 30);
+    town_run(&t, RECEIPT_DELAY_MAX_S);
     town_meet(&t, ana, ben, 60);
     CHECK(town_state(&t, ana, id) == MESSAGE_DELIVERED && town_count(&t, ben, "Ana", "did you get it", true) == 1);
     town_clear(&t);
@@ -500,6 +504,128 @@ static void check_rollback(void)
     town_clear(&t);
 }
 
+/* A rollback that nobody noticed: after a week without an answer a new session begins. */
+static void check_unnoticed_rollback(void)
+{
+    static struct town t;
+    char id[MESSAGE_ID_TEXT_LEN + 1];
+
+    town_init(&t, 14);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    town_introduce(&t, ana, ben);
+    struct db *old = town_copy_db(&t, ben);
+    town_send(&t, ana, "Ben", "hello", NULL);
+    town_meet(&t, ana, ben, 60);
+    town_run(&t, 30);
+    town_meet(&t, ana, ben, 60);
+    town_restore_db(&t, ben, old);
+    town_crash(&t, ben);   /* what the notice of the restore changed was not committed */
+    REQUIRE(messenger_send_text(t.people[ana].m, town_friend(&t, ana, "Ben"), bytes_of_text("hear me"), 14 * (uint32_t)DAY,
+                                town_wall(&t, ana), t.net.now_ms, id) == ERR_NONE);
+    for (int day = 0; day < 6; day++) {
+        town_meet(&t, ana, ben, 60);
+        town_run(&t, DAY);
+    }
+    CHECK(town_state(&t, ana, id) == MESSAGE_CARRIED && town_count(&t, ben, "Ana", "hear me", true) == 0);
+    for (int day = 6; day < 13; day++) {
+        town_run(&t, DAY);
+        town_meet(&t, ana, ben, 60);
+    }
+    CHECK(town_count(&t, ben, "Ana", "hear me", true) == 1 && town_state(&t, ana, id) == MESSAGE_DELIVERED);
+    town_clear(&t);
+}
+
+static void check_clock_jumps(void)
+{
+    static const int64_t jumps[] = { 8 * 365 * 86400ll, -5 * 365 * 86400ll, 40 * 86400, -3 * 86400, 400 };
+    static struct town t;
+    char id[MESSAGE_ID_TEXT_LEN + 1], under_way[MESSAGE_ID_TEXT_LEN + 1];
+
+    town_init(&t, 15);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S - 7 * 365 * DAY), ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    town_introduce(&t, ana, ben);
+    for (size_t i = 0; i < sizeof jumps / sizeof jumps[0]; i++) {
+        town_send(&t, ana, "Ben", "sent before the jump", under_way);
+        town_run(&t, 60);
+        t.people[ana].wall0_unix_s += (uint64_t)jumps[i];
+        town_run(&t, HOUR);
+        CHECK_CASE("a jump ends no life", town_state(&t, ana, under_way) == MESSAGE_QUEUED);
+        if (i % 2 == 1)
+            town_reopen(&t, ana);
+        town_send(&t, ben, "Ana", "from Ben", id);
+        town_meet(&t, ana, ben, 120);
+        town_run(&t, 60);
+        town_meet(&t, ana, ben, 120);
+        /* A clock that leapt has destroyed the prekey of the card that Ben holds: the repeat goes by Ana's session. */
+        for (int later = 0; i == 0 && later < 2; later++) {
+            town_run(&t, 7 * HOUR);
+            town_meet(&t, ana, ben, 120);
+        }
+        CHECK(town_state(&t, ben, id) == MESSAGE_DELIVERED);
+        CHECK(town_state(&t, ana, under_way) == MESSAGE_DELIVERED);
+    }
+    CHECK(town_count(&t, ben, "Ana", "sent before the jump", true) == sizeof jumps / sizeof jumps[0]);
+    town_clear(&t);
+}
+
+/* Two months of a message a day each: prekeys rotate, cards travel, old keys go. */
+static void check_two_months(void)
+{
+    static struct town t;
+    char a[MESSAGE_ID_TEXT_LEN + 1], b[MESSAGE_ID_TEXT_LEN + 1], link[CARD_LINK_MAX], later[CARD_LINK_MAX];
+
+    town_init(&t, 16);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    town_introduce(&t, ana, ben);
+    messenger_card_link(t.people[ana].m, link);
+    for (int day = 0; day < 60; day++) {
+        town_send(&t, ana, "Ben", "good morning", a);
+        town_send(&t, ben, "Ana", "good day", b);
+        town_meet(&t, ana, ben, 60);
+        town_run(&t, HOUR);
+        town_meet(&t, ana, ben, 60);
+        CHECK(town_state(&t, ana, a) == MESSAGE_DELIVERED && town_state(&t, ben, b) == MESSAGE_DELIVERED);
+        town_run(&t, DAY - HOUR);
+        if (day % 10 == 9)
+            town_reopen(&t, day % 20 == 9 ? ana : ben);
+    }
+    CHECK(town_count(&t, ben, "Ana", "good morning", true) == 60 && town_count(&t, ana, "Ben", "good day", true) == 60);
+    messenger_card_link(t.people[ana].m, later);
+    CHECK(strcmp(link, later) != 0);
+    /* The card that Ben holds of Ana is one that she still answers to: Ben loses everything but the card. */
+    town_restore_db(&t, ben, town_copy_db(&t, ben));
+    town_send(&t, ben, "Ana", "anew", b);
+    town_meet(&t, ana, ben, 60);
+    town_run(&t, 30);
+    town_meet(&t, ana, ben, 60);
+    CHECK(town_state(&t, ben, b) == MESSAGE_DELIVERED);
+    town_clear(&t);
+}
+
+/* Receipts end: nobody acknowledges an acknowledgement. */
+static void check_silence(void)
+{
+    static struct town t;
+    char id[MESSAGE_ID_TEXT_LEN + 1];
+
+    town_init(&t, 17);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    town_introduce(&t, ana, ben);
+    town_send(&t, ana, "Ben", "hello", id);
+    for (int i = 0; i < 4; i++) {
+        town_meet(&t, ana, ben, 60);
+        town_run(&t, 60);
+    }
+    CHECK(town_state(&t, ana, id) == MESSAGE_DELIVERED);
+    size_t before = net_count(&t.net, t.people[ana].node);
+    for (int i = 0; i < 20; i++) {
+        town_meet(&t, ana, ben, 60);
+        town_run(&t, 2 * HOUR);
+    }
+    CHECK(net_count(&t.net, t.people[ana].node) == before && before <= 5);
+    town_clear(&t);
+}
+
 int main(void)
 {
     static const uint64_t year_2019 = 1546300800, year_2031 = 1924992000;
@@ -525,5 +651,9 @@ int main(void)
     check_clocks(TOWN_UNIX_S + 5 * 86400, TOWN_UNIX_S, "five days ahead");
     check_clocks(TOWN_UNIX_S, TOWN_UNIX_S + 20 * 86400, "twenty days ahead");
     check_rollback();
+    check_unnoticed_rollback();
+    check_clock_jumps();
+    check_two_months();
+    check_silence();
     return check_report("stories");
 }
