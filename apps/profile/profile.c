@@ -282,9 +282,10 @@ enum err profile_generation_raise(const struct profile_paths *p, struct archive 
         return e;
     uint64_t next = (inside > outside ? inside : outside) + 1;
     /* The database first: a crash between the two leaves it ahead, which is harmless. */
-    if ((e = archive_generation_set(a, next)) != ERR_NONE || (e = db_commit(db)) != ERR_NONE ||
-        (e = profile_generation_set(p, next)) != ERR_NONE)
+    if ((e = archive_generation_set(a, next)) != ERR_NONE || (e = db_commit(db)) != ERR_NONE)
         return e;
+    /* A full disk may keep the file behind: then a roll-back goes unnoticed until the next raise, and nothing else does. */
+    (void)profile_generation_set(p, next);
     *is_rolled_back = inside < outside;
     return ERR_NONE;
 }

@@ -321,6 +321,45 @@ def passphrase(world, ana):
     assert not os.path.exists(os.path.join(dora.data, "vault"))
 
 
+def service_manager(world):
+    """Ready, alive, reloading, stopping; and a passphrase from a credential."""
+    greta = world.person("greta")
+    greta.run("init", "--name", "Greta", "--passphrase", text="from a credential\n")
+    credentials = os.path.join(world.folder, "credentials")
+    os.makedirs(credentials)
+    with open(os.path.join(credentials, "passphrase"), "w") as f:
+        f.write("from a credential\n")
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    path = os.path.join(world.folder, "notify")
+    manager.bind(path)
+    manager.settimeout(30)
+    environment = dict(os.environ, NOTIFY_SOCKET=path, WATCHDOG_USEC="600000", CREDENTIALS_DIRECTORY=credentials)
+    daemon = subprocess.Popen([world.program("staffettad"), "--data", greta.data, *world.flags_for(greta)], env=environment,
+                              stderr=subprocess.DEVNULL)
+    world.daemons.append(daemon)
+    seen = []
+
+    def told(word):
+        while not any(word in s for s in seen):
+            seen.append(manager.recv(4096).decode())
+        return True
+
+    told("READY=1")
+    if greta.ask("status")[0]["identity"] != "open":
+        raise AssertionError("the credential did not open the vault")
+    told("WATCHDOG=1")
+    seen.clear()
+    daemon.send_signal(signal.SIGHUP)
+    told("RELOADING=1")
+    told("MONOTONIC_USEC=")
+    told("READY=1")
+    daemon.send_signal(signal.SIGTERM)
+    told("STOPPING=1")
+    assert daemon.wait(timeout=30) == 0
+    world.daemons.remove(daemon)
+    manager.close()
+
+
 def rolled_back(ana):
     """A database put back from a copy is noticed."""
     import shutil
@@ -373,9 +412,18 @@ def full_disk(world):
                 raise AssertionError("an answer without a message")
         assert refusals > 0, "a full disk refuses at some point"
         assert eva.ask("status")[0]["state"].startswith("storage: "), eva.ask("status")[0]["state"]
+        eva.kill()
+        eva.start()
+        assert accepted[0] in {m["id"] for m in eva.ask("messages", "fred")}, "a full disk does not keep a node from starting"
         os.remove(filler)
-        wait_for(lambda: eva.ask("status")[0]["state"] == "ok", "the node to recover by itself", 60)
-        accepted.append(eva.send(fred, "after"))
+
+        def recovers():
+            try:
+                accepted.append(eva.send(fred, "after"))
+            except Failed:
+                return False
+            return eva.ask("status")[0]["state"] == "ok"
+        wait_for(recovers, "the node to recover by itself", 60, 0.5)
         known = {m["id"] for m in eva.ask("messages", "fred")}
         assert set(accepted) <= known, "what was accepted is there"
         eva.stop()
@@ -395,6 +443,7 @@ def main():
     reload(world, ana, ben)
     bad_clients(ana, ben)
     passphrase(world, ana)
+    service_manager(world)
     rolled_back(ana)
     full_disk(world)
     ana.stop()
