@@ -328,14 +328,14 @@ static enum err open_f2(struct messenger *m, struct arrival *a, const struct exp
     return ERR_NONE;
 }
 
-bool arrival_open(struct messenger *m, const struct store_entry *entry, const struct expected *as)
+enum err arrival_open(struct messenger *m, const struct store_entry *entry, const struct expected *as)
 {
     struct arrival a;
     struct bytes bundle;
     enum err e;
 
     if (store_read(m->config.store, entry, &bundle) != ERR_NONE || bundle.len > BUNDLE_LEN_MAX)
-        return false;
+        return ERR_NOT_FOUND;
     memcpy(m->bundle, bundle.at, bundle.len);
     memset(&a, 0, sizeof a);
     a.entry = entry;
@@ -358,5 +358,5 @@ bool arrival_open(struct messenger *m, const struct store_entry *entry, const st
     /* Not before the session is stored: what is sent goes on from there. */
     if (e == ERR_NONE && m->failed == ERR_NONE && a.f->c.ack_count == ACKS_PENDING_MAX)
         receipts_wake(m, a.f);
-    return e == ERR_NONE;
+    return e;
 }

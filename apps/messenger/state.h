@@ -225,7 +225,8 @@ void     disappear_wake(struct messenger *m, struct friend *f);
 
 /* ---- arrivals.c ---- */
 
-/* Tries to open a carried bundle as what its tag was expected for. True when it was ours. */
-bool     arrival_open(struct messenger *m, const struct store_entry *entry, const struct expected *as);
+/* Tries to open a carried bundle as what its tag was expected for. ERR_TOO_LARGE: too far ahead of what has come, to be
+ * tried again when more has; any other error: not ours, or not again. */
+enum err arrival_open(struct messenger *m, const struct store_entry *entry, const struct expected *as);
 
 #endif
