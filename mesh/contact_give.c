@@ -160,7 +160,7 @@ static void give_difference(struct contact *c, struct offering *o, struct writer
     for (size_t k = 0; k < CLASS_COUNT; k++) {
         struct recon *r = &c->recon[k];
 
-        for (uint64_t seq; recon_peek_giving(r, &seq); recon_take_giving(r)) {
+        for (uint64_t seq; difference_peek_giving(&r->difference, &seq); difference_take_giving(&r->difference)) {
             const struct store_entry *e = entry_of(c, seq);
 
             if (e == NULL || is_in_first_flight(g, e->seq) || !is_givable(c, e))
@@ -593,7 +593,7 @@ bool give_is_idle(const struct contact *c)
     const struct giving *g = &c->give;
 
     for (size_t k = 0; k < CLASS_COUNT; k++) {
-        if (recon_is_giving(&c->recon[k]))
+        if (difference_is_giving(&c->recon[k].difference))
             return false;
     }
     return g->offered.len == 0 && g->urgent.len == 0 && g->small.len == 0 && g->large.len == 0 && g->named.len == 0 &&
@@ -607,6 +607,6 @@ uint64_t give_left(const struct contact *c)
                     (g->part.is_active ? 1 : 0);
 
     for (size_t k = 0; k < CLASS_COUNT; k++)
-        left += c->recon[k].giving_count - c->recon[k].giving_at + (c->recon[k].is_giving_all ? 1 : 0);
+        left += difference_giving_left(&c->recon[k].difference);
     return left;
 }

@@ -26,7 +26,7 @@ static void let_go(struct contact *c)
     fetch_remove_link(&c->core->fetch, c->id);
     partial_release_link(&c->core->partials, c->id);
     for (size_t k = 0; k < CLASS_COUNT; k++)
-        recon_drop_lacking(&c->recon[k]);
+        difference_drop_lacking(&c->recon[k].difference);
     c->core->change_serial++;
 }
 
@@ -92,8 +92,8 @@ enum err take_on_offer(struct contact *c, uint8_t which, uint8_t size_code, stru
 
     for (size_t i = 0; i < ids.count; i++) {
         memcpy(p.id.octets, ids.at + i * sizeof p.id, sizeof p.id);
-        if (c->recon[which].lacking_open > 0 &&
-            (recon_resolve(&c->recon[which], sid_of(c->sid_key, &p.id)) & LACKING_WAS_ASKED) != 0)
+        if (c->recon[which].difference.lacking_open > 0 &&
+            difference_resolve(&c->recon[which].difference, sid_of(c->sid_key, &p.id)) == LACKING_ASKED)
             note_progress(c);
         p.state = is_wanted(c, &p.id) ? PENDING_NEW : PENDING_DONE;
         if ((e = ring_push(&t->pending, &p)) != ERR_NONE)
@@ -236,7 +236,7 @@ static bool is_other_asked_blindly(const struct contact *c, size_t which)
     for (size_t i = 0; i < LINKS_MAX; i++) {
         const struct contact *other = c->core->contacts[i];
 
-        if (other != NULL && other != c && other->recon[which].lacking_waiting > 0)
+        if (other != NULL && other != c && other->recon[which].difference.lacking_waiting > 0)
             return true;
     }
     return false;
@@ -249,7 +249,7 @@ static void write_asks(struct contact *c, struct writer *w)
         struct record_open o;
         uint64_t sid;
 
-        if (r->lacking_asked >= r->lacking_count || r->lacking_waiting >= BLIND_MAX)
+        if (r->difference.lacking_asked >= r->difference.lacking_count || r->difference.lacking_waiting >= BLIND_MAX)
             continue;
         rate_tick(&c->take.rate, core_link_rate(c->core), c->core->now_ms);
         if (!rate_has(&c->take.rate, core_link_rate(c->core)))
@@ -257,9 +257,9 @@ static void write_asks(struct contact *c, struct writer *w)
         uint8_t head = (uint8_t)(k | (is_other_asked_blindly(c, k) ? ASK_NAME : 0));
         if (!record_begin(&o, w, RECORD_ASK, &head, 1))
             return;
-        if (r->lacking_waiting == 0)
+        if (r->difference.lacking_waiting == 0)
             note_progress(c);
-        while (writer_left(w) >= SID_LEN && r->lacking_waiting < BLIND_MAX && recon_next_lacking(r, &sid))
+        while (writer_left(w) >= SID_LEN && r->difference.lacking_waiting < BLIND_MAX && difference_next_lacking(&r->difference, &sid))
             writer_u48(w, sid);
         record_end(&o, true);
     }
@@ -309,8 +309,8 @@ static bool is_flooding(const struct contact *c)
 void take_note_stored(struct contact *c, const struct bundle_id *id)
 {
     for (size_t k = 0; k < CLASS_COUNT; k++) {
-        if (c->recon[k].lacking_open > 0)
-            recon_resolve(&c->recon[k], sid_of(c->sid_key, id));
+        if (c->recon[k].difference.lacking_open > 0)
+            difference_resolve(&c->recon[k].difference, sid_of(c->sid_key, id));
     }
 }
 
@@ -368,7 +368,7 @@ static enum err arrive(struct contact *c, struct carry carry, struct bytes bytes
         return except(c, index, REFUSAL_MALFORMED);
     bool was_asked = end_want(c, &a.id) || claimed != NULL;
     struct recon *r = &c->recon[a.header.bundle_class];
-    if (r->lacking_open > 0 && (recon_resolve(r, sid_of(c->sid_key, &a.id)) & LACKING_WAS_ASKED) != 0)
+    if (r->difference.lacking_open > 0 && difference_resolve(&r->difference, sid_of(c->sid_key, &a.id)) == LACKING_ASKED)
         was_asked = true;
     a.was_asked = was_asked;
     enum refusal why = judge(c, &a, &is_forged);
@@ -474,7 +474,7 @@ enum err take_on_gone_offers(struct contact *c, struct bytes numbers)
 enum err take_on_gone_sids(struct contact *c, uint8_t which, struct sids sids)
 {
     for (size_t i = 0; i < sids.count; i++)
-        recon_resolve(&c->recon[which], sids_at(sids, i));
+        difference_resolve(&c->recon[which].difference, sids_at(sids, i));
     c->core->change_serial++;
     note_progress(c);
     return ERR_NONE;
@@ -523,7 +523,7 @@ static bool is_waiting_for_peer(const struct contact *c)
     size_t blind = 0;
 
     for (size_t k = 0; k < CLASS_COUNT; k++)
-        blind += c->recon[k].lacking_waiting;
+        blind += c->recon[k].difference.lacking_waiting;
     return c->take.asked_count > 0 || blind > 0;
 }
 
@@ -565,7 +565,7 @@ bool take_is_idle(const struct contact *c)
     const struct taking *t = &c->take;
 
     for (size_t k = 0; k < CLASS_COUNT; k++) {
-        if (c->recon[k].lacking_open > 0)
+        if (c->recon[k].difference.lacking_open > 0)
             return false;
     }
     return t->pending.len == 0 && !t->part.is_active && t->received == t->acked && t->pending_first == t->answered_told;
@@ -576,6 +576,6 @@ uint64_t take_left(const struct contact *c)
     uint64_t left = c->take.pending.len;
 
     for (size_t k = 0; k < CLASS_COUNT; k++)
-        left += c->recon[k].lacking_open;
+        left += c->recon[k].difference.lacking_open;
     return left;
 }

@@ -258,7 +258,7 @@ bool core_is_fetched_elsewhere(const struct core *c, const struct contact *asker
         if (at == NULL || at == asker || at->phase != PHASE_READY)
             continue;
         for (size_t k = 0; k < CLASS_COUNT; k++) {
-            if (at->recon[k].lacking_waiting > 0 && recon_is_asked(&at->recon[k], sid_of(at->sid_key, id)))
+            if (at->recon[k].difference.lacking_waiting > 0 && difference_is_asked(&at->recon[k].difference, sid_of(at->sid_key, id)))
                 return true;
         }
     }

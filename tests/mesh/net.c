@@ -108,8 +108,10 @@ int net_connect(struct net *net, int a, int b, uint32_t latency_ms, uint32_t byt
     for (int i = 0; i < 2; i++) {
         struct link_open how = { .kind = LINK_SIM, .is_initiator = i == 0, .frame_max = frame_max };
 
-        memcpy(how.advert_ours, beacon[i] + 2, ADVERT_RANDOM_LEN);
-        memcpy(how.advert_theirs, beacon[1 - i] + 2, ADVERT_RANDOM_LEN);
+        if (i == 0 || !net->is_address_written)
+            memcpy(how.advert_ours, beacon[i] + 2, ADVERT_RANDOM_LEN);
+        if (i == 1 || !net->is_address_written)
+            memcpy(how.advert_theirs, beacon[1 - i] + 2, ADVERT_RANDOM_LEN);
         REQUIRE(node_link_open(net->nodes[w->node[i]].node, &how, &w->link[i], net->now_ms) == ERR_NONE);
     }
     w->is_up = true;

@@ -56,6 +56,7 @@ struct net {
     int wire_count;
     bool is_pull_before_commit;         /* a wrong driver, to see what it can break */
     bool is_cut;                        /* streams arrive in random pieces */
+    bool is_address_written;            /* who connects has not heard the other's beacon */
     void (*on_event)(struct net *net, int node, const struct node_event *e, void *ctx);
     void *ctx;
 };
