@@ -1,6 +1,7 @@
 /* mesh/contact.h - the conversation with one neighbour, from handshake to goodbye. Private to node.c and contact*.c.
  *
- * contact.c: life, handshake, frames; contact_give.c: what we have for them; contact_take.c: what they have for us.
+ * contact.c: life, frames, time; contact_hello.c: the handshake; contact_give.c: what we have for them; contact_take.c: what
+ * they have for us.
  */
 #ifndef STA_MESH_CONTACT_H
 #define STA_MESH_CONTACT_H
@@ -14,8 +15,8 @@ enum {
     WANTED_MAX         = 2 * OFFERS_MAX + 64,
     BLIND_MAX          = OFFERS_MAX,    /* short ids asked for and not yet come */
     BLIND_LEN_MAX      = 4096,          /* what is asked for blindly and is larger is offered instead */
-    EAGER_BYTES        = 16 * 1024,     /* pushed once the difference is known */
-    FIRST_FLIGHT_BYTES = 2 * 1024,      /* pushed before it is */
+    EAGER_BYTES        = 16 * 1024,     /* pushed when a link starts, if as many are welcome */
+    FIRST_FLIGHT_BYTES = 2 * 1024,      /* of them before the difference is known */
     FIRST_FLIGHT_MAX   = 8,             /* bundles */
     PUSHED_PART_MAX    = 4096,          /* a part of more must have been asked for */
     STALL_MS           = 60000,         /* without a bundle that was asked for */
@@ -67,7 +68,7 @@ struct taking {
     size_t new_count, waiting_count, asked_count;
     uint64_t looked_serial, looked_at_ms;
     uint64_t progress_at_ms;
-    uint64_t name_count[CLASS_COUNT];   /* asked to be offered and not yet */
+    bool is_sifted[CLASS_COUNT];        /* what is lacking was freed of what is not wanted */
     uint64_t received;                  /* bundles and whole parts */
     uint64_t committed, acked;          /* of them durable; acknowledged */
     struct ring exceptions;             /* struct exception, index >= acked */
@@ -86,7 +87,9 @@ struct contact {
     uint64_t ping_echo, ping_sent_ms;   /* echo 0: none under way */
     uint32_t rtt_ms;
     uint64_t bytes_in, bytes_out, bundles_in, bundles_out;
-    bool is_friend, is_announced_closed;
+    bool is_friend;
+    bool is_address_written;            /* the caller knew an address, not an advert: it calls again for ever */
+    uint8_t pushes_welcome;             /* KiB, as we stated; 0 before */
 
     uint64_t stated_seq;                /* newest bundle when our set sizes were stated */
     uint64_t stated[CLASS_COUNT];
@@ -94,12 +97,12 @@ struct contact {
         uint64_t stated[CLASS_COUNT];
         uint32_t clock_min;
         bool is_trusted;
-        uint8_t stamp_bits, fill_percent;
+        uint8_t stamp_bits, fill_percent, pushes_welcome;
         uint32_t contributor;
     } peer;
 
     uint8_t sid_key[16];
-    struct recon recon[CLASS_COUNT];
+    struct recon recon[CLASS_COUNT];      /* by class, as all such arrays */
     struct giving give;
     struct taking take;
 
@@ -137,6 +140,12 @@ bool contact_is_settled(const struct contact *c);
 
 void contact_route_peer(const struct contact *c, struct route_peer *out);
 
+/* ---- contact_hello.c ---- */
+
+/* A message of the handshake came, or is owed (nothing is written when none is). After the last the contact is ready. */
+enum err hello_hear(struct contact *c, struct bytes payload);
+enum err hello_say(struct contact *c, struct writer *w);
+
 /* ---- contact_give.c ---- */
 void give_init(struct contact *c);
 void give_clear(struct contact *c);
@@ -145,6 +154,8 @@ enum err give_write(struct contact *c, struct writer *w);
 enum err give_on_want(struct contact *c, uint64_t answered, struct bytes wants);
 enum err give_on_ask(struct contact *c, uint8_t which, bool is_name, struct sids sids);
 enum err give_on_ack(struct contact *c, uint64_t count, struct bytes exceptions);
+/* Their set shows that they carry this bundle of ours. */
+void give_note_carried(struct contact *c, uint64_t seq);
 bool give_is_idle(const struct contact *c);
 uint64_t give_left(const struct contact *c);
 

@@ -22,7 +22,9 @@ void give_init(struct contact *c)
     g->named = ring_of(sizeof(uint64_t), WANTED_MAX);
     g->gone = ring_of(sizeof(uint64_t), WANTED_MAX);
     g->sent = ring_of(sizeof(uint64_t), UNACKED_MAX);
-    g->eager_left = EAGER_BYTES;
+    g->eager_left = (uint32_t)c->peer.pushes_welcome * 1024;
+    if (g->eager_left > EAGER_BYTES)
+        g->eager_left = EAGER_BYTES;
     g->is_first_flight_due = true;
     g->reveal_serial = c->core->reveals.next_serial - 1;
 }
@@ -46,6 +48,12 @@ static bool is_givable(const struct contact *c, const struct store_entry *e)
     struct route_peer peer;
 
     contact_route_peer(c, &peer);
+    if (e->budget <= 1) {
+        struct store_usage usage;
+
+        store_usage(c->core->store, &usage);
+        peer.is_emptier = c->peer.fill_percent < usage.fill_percent;
+    }
     return route_is_givable(e, &peer) && e->deadline_s > store_clock_s(c->core->store);
 }
 
@@ -242,18 +250,21 @@ static bool push_first(void *ctx, const struct store_entry *e)
  * first of them would wait for another round trip. */
 static void write_first_flight(struct contact *c, struct writer *w)
 {
-    struct first_flight f = { c, w, FIRST_FLIGHT_BYTES, 0, false };
+    struct giving *g = &c->give;
+    uint32_t most = g->eager_left < FIRST_FLIGHT_BYTES ? g->eager_left : FIRST_FLIGHT_BYTES;
+    struct first_flight f = { c, w, most, 0, false };
 
-    c->give.is_first_flight_due = false;
+    g->is_first_flight_due = false;
     for (int k = 0; k < CLASS_COUNT; k++) {
         const struct recon *r = &c->recon[k];
 
-        if (r->role == RECON_DONE || c->stated[k] == 0)
+        if (r->role == RECON_DONE || c->stated[k] == 0 || f.left < BUNDLE_LEN_MIN)
             continue;
         f.look = FIRST_FLIGHT_LOOK;
         f.is_any = c->stated[k] >= 2 * c->peer.stated[k];
         store_walk(c->core->store, (enum bundle_class)k, push_first, &f);
     }
+    g->eager_left -= most - f.left;
 }
 
 /* ---- What they want ---- */
@@ -532,6 +543,14 @@ static enum err count_known(struct contact *c, uint64_t seq)
     const struct store_entry *e = entry_of(c, seq);
 
     return e != NULL && e->given == 0 ? count_given(c, seq) : ERR_NONE;
+}
+
+void give_note_carried(struct contact *c, uint64_t seq)
+{
+    enum err e = count_known(c, seq);
+
+    if (e != ERR_NONE && e != ERR_NOT_FOUND)
+        c->core->failed = e;
 }
 
 static void tell_refused(struct contact *c, uint64_t seq, uint8_t reason)

@@ -242,6 +242,31 @@ static bool is_other_asked_blindly(const struct contact *c, size_t which)
     return false;
 }
 
+struct sieve { struct contact *c; struct difference *of; };
+
+static bool sift_seen(void *ctx, const struct bundle_id *id)
+{
+    struct sieve *s = ctx;
+
+    if (difference_resolve(s->of, sid_of(s->c->sid_key, id)) != LACKING_NOT)
+        answer_with_reveal(s->c, id);
+    return s->of->lacking_open > 0;
+}
+
+/* A short id says nothing of what we had and removed, or lately refused; so those we know are turned into short ids and
+ * looked up, once a link and class. A milliseconds' work at most, and no memory. */
+static void sift_lacking(struct contact *c, size_t which)
+{
+    struct sieve s = { c, &c->recon[which].difference };
+
+    if (c->take.is_sifted[which] || s.of->lacking_open == 0)
+        return;
+    c->take.is_sifted[which] = true;
+    store_walk_seen(c->core->store, sift_seen, &s);
+    if (s.of->lacking_open > 0)
+        core_walk_refused(c->core, sift_seen, &s);
+}
+
 static void write_asks(struct contact *c, struct writer *w)
 {
     for (uint8_t k = 0; k < CLASS_COUNT; k++) {
@@ -249,6 +274,7 @@ static void write_asks(struct contact *c, struct writer *w)
         struct record_open o;
         uint64_t sid;
 
+        sift_lacking(c, k);
         if (r->difference.lacking_asked >= r->difference.lacking_count || r->difference.lacking_waiting >= BLIND_MAX)
             continue;
         rate_tick(&c->take.rate, core_link_rate(c->core), c->core->now_ms);

@@ -246,6 +246,14 @@ bool core_is_refused(const struct core *c, const struct bundle_id *id)
     return at->until_s > store_clock_s(c->store) && bundle_id_is_equal(&at->id, id);
 }
 
+void core_walk_refused(const struct core *c, store_visit_seen *visit, void *ctx)
+{
+    for (size_t i = 0; c->refused != NULL && i < REFUSED_MAX; i++) {
+        if (c->refused[i].until_s > store_clock_s(c->store) && !visit(ctx, &c->refused[i].id))
+            return;
+    }
+}
+
 bool core_is_fetched_elsewhere(const struct core *c, const struct contact *asker, const struct bundle_id *id)
 {
     const struct fetch_entry *f = fetch_find(&c->fetch, id);

@@ -106,6 +106,8 @@ uint32_t core_link_rate(const struct core *c);
 bool core_reveal(struct core *c, const uint8_t proof[REVEAL_LEN], uint32_t life_s);
 
 void core_refuse(struct core *c, const struct bundle_id *id);
+/* Those refused lately, in no order. */
+void core_walk_refused(const struct core *c, store_visit_seen *visit, void *ctx);
 bool core_is_refused(const struct core *c, const struct bundle_id *id);
 
 /* Somebody else is fetching it: over a named want, or among short ids asked for blindly. */

@@ -309,7 +309,7 @@ enum err node_submit(struct node *n, struct bytes bundle, uint32_t now_h, struct
     entry.quota_class = QUOTA_OWN;
     entry.stamp_bits = stamp_bits(&entry.id, h.stamp);
     entry.hops = route_first_hops(&c->rng);
-    entry.budget = route_first_budget(entry.len, usage.fill_percent);
+    entry.budget = route_first_budget(&usage, QUOTA_OWN, entry.len);
     if ((e = store_put(c->store, &entry, bundle)) != ERR_NONE) {
         if (e != ERR_EXISTS && e != ERR_FULL)
             c->failed = e;
@@ -366,7 +366,8 @@ enum err node_import(struct node *n, struct bytes bundle, uint8_t hops, uint16_t
     unsigned units = (life_h + LIFE_UNIT_H - 1u) / LIFE_UNIT_H;
     a.carry.hops = hops;
     a.carry.life = (uint8_t)(units < 255 ? units : 255);
-    a.carry.budget = route_first_budget((uint32_t)bundle.len, usage.fill_percent);
+    struct admission facts = { .is_friend = false };
+    a.carry.budget = route_first_budget(&usage, admission_class(&facts, a.header.bundle_class), (uint32_t)bundle.len);
     return why[core_take(c, &a, &is_forged)];
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { EAGER_KIB = 16 };   /* what one neighbour pushes, which others may be asked for meanwhile */
 static const uint64_t WALL_2026 = 1795305600;  /* NET_HOUR */
 
 static uint64_t duplicates(const struct net *net)
@@ -169,7 +170,7 @@ static void test_crowd(void)
         CHECK(net_is_equal(&net, 0, i));
     CHECK(net_count(&net, 0) == 1200);
     printf("crowd: %llu of %u transfers were duplicates\n", (unsigned long long)duplicates(&net), 1200 * 5);
-    CHECK(duplicates(&net) <= 1200 * 5 / 10);
+    CHECK(duplicates(&net) <= 1200 * 5 / 50);
     CHECK(faults(&net) == 0);
     net_clear(&net);
 }
@@ -195,7 +196,7 @@ static void test_newcomer(void)
     CHECK(net_settle(&net, 60000));
     CHECK(net_count(&net, 5) == 2040);
     printf("newcomer: %llu of 2000 came twice\n", (unsigned long long)(duplicates(&net) - before));
-    CHECK(duplicates(&net) - before <= 2000 / 5);
+    CHECK(duplicates(&net) - before <= EAGER_KIB * 4);
     net_clear(&net);
 }
 
@@ -796,33 +797,6 @@ static void test_submit(void)
     net_clear(&net);
 }
 
-/* Copies of large bundles are counted: eight at first, half given away each time. */
-static void test_budget(void)
-{
-    struct net net;
-    struct bundle_id id;
-
-    net_init(&net, 27);
-    for (int i = 0; i < 7; i++)
-        net_add(&net, NULL, NULL);
-    net_submit(&net, 0, 1, 5, &id);
-    for (int i = 1; i < 7; i++) {
-        int wire = net_connect(&net, 0, i, 5, 0, 0);
-        CHECK(net_settle(&net, 10000));
-        net_break(&net, wire);
-    }
-    int copies = 0;
-    unsigned budget = 0;
-    for (int i = 0; i < 7; i++) {
-        const struct store_entry *e = store_find(net.nodes[i].store, &id);
-        copies += e != NULL;
-        budget += e != NULL ? e->budget : 0;
-    }
-    CHECK(copies == 4 && budget == 8);
-    CHECK(store_find(net.nodes[0].store, &id)->given == 3);
-    net_clear(&net);
-}
-
 int main(void)
 {
     test_courier();
@@ -857,6 +831,5 @@ int main(void)
     test_recognition();
     test_silence();
     test_submit();
-    test_budget();
     return check_report("node");
 }

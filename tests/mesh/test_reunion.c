@@ -70,10 +70,11 @@ static void test_released(size_t common, bool is_author_calling, bool is_relay_t
                (unsigned long long)net_wire_bytes(&net, wire));
         CHECK_CASE(label, duplicates_of(&net, author) <= PUSHES_TO_REMEMBERING);
         CHECK_CASE(label, duplicates_of(&net, relay) <= PUSHES_TO_REMEMBERING);
-        CHECK_CASE(label, net_wire_bytes(&net, wire) <= 14000);
+        CHECK_CASE(label, net_wire_bytes(&net, wire) <= 18000);   /* mostly sketch and offers */
         CHECK_CASE(label, net_count(&net, author) == common + (is_relay_too ? 200 : 0));
     }
     /* They differ for good, and do not call each other for that. */
+    net_run(&net, 1000);
     net_break(&net, wire);
     CHECK_CASE(label, !net_is_equal(&net, author, relay));
     CHECK_CASE(label, judge(&net, author, relay) == BEACON_SETTLED && judge(&net, relay, author) == BEACON_SETTLED);
@@ -198,6 +199,13 @@ static void test_written_address(bool is_written_first)
     net.is_address_written = !is_written_first;
     int second = net_connect(&net, a, b, 5, 0, 0);
     net_run(&net, 2000);
+    /* One that was silent for long may be dead and gives way; but it is called again, and then stays. */
+    if (is_written_first) {
+        CHECK(net.wires[second].is_up && !net.wires[first].is_up);
+        net.is_address_written = true;
+        first = net_connect(&net, a, b, 5, 0, 0);
+        net_run(&net, 2000);
+    }
     CHECK(net.wires[is_written_first ? first : second].is_up && !net.wires[is_written_first ? second : first].is_up);
     CHECK(judge(&net, a, b) == BEACON_LINKED && judge(&net, b, a) == BEACON_LINKED);
     /* Two written addresses stay both: either would come back. */

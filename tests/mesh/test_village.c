@@ -1,4 +1,5 @@
 /* tests/mesh/test_village.c - people who walk about: how far copies of large bundles come among strangers. */
+#include "mesh/bundle.h"
 #include "tests/mesh/net.h"
 #include "tests/support/check.h"
 
@@ -23,6 +24,26 @@ static uint32_t below(struct net *net, uint32_t bound)
     return rng_below(&r, bound);
 }
 
+/* Carries other people's bundles, which go no further. */
+static void fill(struct net *net, int node, unsigned percent)
+{
+    static uint8_t filler[BUNDLE_LEN_MAX];
+    struct store *store = net->nodes[node].store;
+    struct store_usage usage;
+
+    for (store_usage(store, &usage); usage.fill_percent < percent; store_usage(store, &usage)) {
+        struct net_bundle how = { .bundle_class = CLASS_SEALED, .size_code = 4 };
+        size_t len = net_make_bundle(&net->random, &how, filler);
+        struct store_entry e = { .len = (uint32_t)len, .deadline_s = 1000000, .contributor = 100 + (uint32_t)usage.count,
+                                 .bundle_class = CLASS_SEALED, .quota_class = QUOTA_STRANGER, .hops = HOPS_MAX, .budget = 255 };
+
+        bundle_id_of(&e.id, bytes_of(filler, len));
+        memcpy(e.tag, e.id.octets, sizeof e.tag);
+        REQUIRE(store_put(store, &e, bytes_of(filler, len)) == ERR_NONE);
+    }
+    net_turn(net, node);
+}
+
 /* Sender and recipient never meet; any two others do, two at a time, for some seconds. */
 static unsigned meetings_until_delivered(uint64_t seed, uint8_t size_code, const struct store_config *stores, uint8_t filled)
 {
@@ -33,19 +54,9 @@ static unsigned meetings_until_delivered(uint64_t seed, uint8_t size_code, const
     net_init(&net, seed);
     for (int i = 0; i <= RECIPIENT; i++)
         net_add(&net, NULL, stores);
-    for (int i = 0; filled > 0 && i <= RECIPIENT; i++) {
-        static uint8_t filler[BUNDLE_LEN_MAX];
-        struct store_usage usage;
-
-        /* Everybody carries other people's bundles; some have more room than others. */
-        for (store_usage(net.nodes[i].store, &usage); usage.fill_percent < filled - i; store_usage(net.nodes[i].store, &usage)) {
-            struct net_bundle how = { .bundle_class = CLASS_SEALED, .size_code = 6 };
-            size_t len = net_make_bundle(&net.random, &how, filler);
-
-            REQUIRE(node_import(net.nodes[i].node, bytes_of(filler, len), HOPS_MAX, 300, net.now_ms) == ERR_NONE);
-        }
-        net_turn(&net, i);
-    }
+    /* Some have more room than others. */
+    for (int i = 0; filled > 0 && i <= RECIPIENT; i++)
+        fill(&net, i, filled - (unsigned)i);
     net_submit(&net, SENDER, 1, size_code, &id);
     for (; meetings < 1000 && !net_has(&net, RECIPIENT, &id); meetings++) {
         int a = (int)below(&net, RECIPIENT + 1), b = (int)below(&net, RECIPIENT + 1);
@@ -96,18 +107,17 @@ static void test_line(uint8_t size_code)
 static void test_spray(void)
 {
     static struct net net;
-    struct store_config small = { .capacity_bytes = 400 * 1024 };
+    struct store_config small = { .capacity_bytes = 1 << 20 };
     struct bundle_id id;
 
     net_init(&net, 71);
     for (int i = 0; i < 8; i++)
         net_add(&net, NULL, &small);
-    net_submit(&net, 0, 280, 2, NULL);   /* 70 % */
+    fill(&net, 0, 71);
     net_submit(&net, 0, 1, 5, &id);
     CHECK(store_find(net.nodes[0].store, &id)->budget == 16);
     for (int i = 1; i < 6; i++) {
-        net_submit(&net, i, 290, 2, NULL);   /* fuller than node 0 */
-        net_turn(&net, i);
+        fill(&net, i, 80);
         int wire = net_connect(&net, 0, i, 5, 0, 0);
         net_run(&net, 5000);
         net_break(&net, wire);
