@@ -172,7 +172,7 @@ static enum err hear_set(struct contact *c, const struct record *r)
     uint64_t seq;
 
     while (e == ERR_NONE && difference_next_carried(&at->difference, &seq))
-        give_note_carried(c, seq);
+        custody_note_carried(c, seq);
     return e;
 }
 
@@ -184,13 +184,13 @@ static enum err act_on(struct contact *c, const struct record *r)
     case RECORD_MORE: return recon_on_more(&c->recon[r->u.more.which], r->u.more.cells);
     case RECORD_SETTLED:
         return recon_on_settled(&c->recon[r->u.settled.which], (enum settled_how)r->u.settled.how);
-    case RECORD_OFFER: return take_on_offer(c, r->u.offer.which, r->u.offer.size_code, r->u.offer.ids);
-    case RECORD_WANT: return give_on_want(c, r->u.want.answered, r->u.want.wants);
+    case RECORD_OFFER: return ask_on_offer(c, r->u.offer.which, r->u.offer.size_code, r->u.offer.ids);
+    case RECORD_WANT: return serve_on_want(c, r->u.want.answered, r->u.want.wants);
     case RECORD_BUNDLE: return take_on_bundle(c, r->u.bundle.carry, r->u.bundle.bytes);
     case RECORD_PART:
         return take_on_part(c, &r->u.part.id, r->u.part.carry, r->u.part.total, r->u.part.offset, r->u.part.bytes);
     case RECORD_CHUNK: return take_on_chunk(c, r->u.chunk.bytes);
-    case RECORD_ACK: return give_on_ack(c, r->u.ack.count, r->u.ack.exceptions);
+    case RECORD_ACK: return custody_on_ack(c, r->u.ack.count, r->u.ack.exceptions);
     case RECORD_REVEAL: hear_reveals(c, r->u.reveal.at, r->u.reveal.count); break;
     case RECORD_STATUS:
         c->peer.stamp_bits = r->u.status.stamp_bits;
@@ -203,7 +203,7 @@ static enum err act_on(struct contact *c, const struct record *r)
         break;
     case RECORD_PONG: hear_pong(c, r->u.ping.echo); break;
     case RECORD_BYE: contact_close(c, ERR_NONE, false); break;
-    case RECORD_ASK: return give_on_ask(c, r->u.ask.which, r->u.ask.is_name, r->u.ask.sids);
+    case RECORD_ASK: return serve_on_ask(c, r->u.ask.which, r->u.ask.is_name, r->u.ask.sids);
     case RECORD_GONE:
         return r->u.gone.is_sids ? take_on_gone_sids(c, r->u.gone.which, r->u.gone.sids)
                                  : take_on_gone_offers(c, r->u.gone.offers);
@@ -335,7 +335,8 @@ static enum err write_records(struct contact *c, struct writer *w)
         if (!recon_write(&c->recon[k], w))
             return ERR_NO_MEMORY;
     }
-    if ((e = take_write(c, w)) != ERR_NONE || (e = give_write(c, w)) != ERR_NONE)
+    ask_write(c, w);
+    if ((e = give_write(c, w)) != ERR_NONE)
         return e;
     write_calm(c, w);
     return ERR_NONE;

@@ -1,7 +1,8 @@
 /* mesh/contact.h - the conversation with one neighbour, from handshake to goodbye. Private to node.c and contact*.c.
  *
- * contact.c: life, frames, time; contact_hello.c: the handshake; contact_give.c: what we have for them; contact_take.c: what
- * they have for us.
+ * contact.c: life, frames, time. contact_hello.c: the handshake. What we have for them: contact_give.c what we push and offer,
+ * contact_serve.c what they ask for, contact_custody.c what they acknowledge. What they have for us: contact_ask.c what they offer
+ * and we ask for, contact_take.c what comes.
  */
 #ifndef STA_MESH_CONTACT_H
 #define STA_MESH_CONTACT_H
@@ -151,20 +152,46 @@ void give_init(struct contact *c);
 void give_clear(struct contact *c);
 /* Records for them, as they fit. ERR_NO_MEMORY ends the link. */
 enum err give_write(struct contact *c, struct writer *w);
-enum err give_on_want(struct contact *c, uint64_t answered, struct bytes wants);
-enum err give_on_ask(struct contact *c, uint8_t which, bool is_name, struct sids sids);
-enum err give_on_ack(struct contact *c, uint64_t count, struct bytes exceptions);
-/* Their set shows that they carry this bundle of ours. */
-void give_note_carried(struct contact *c, uint64_t seq);
 bool give_is_idle(const struct contact *c);
 uint64_t give_left(const struct contact *c);
+
+const struct store_entry *give_entry(const struct contact *c, uint64_t seq);      /* NULL: no longer carried */
+bool give_is_givable(const struct contact *c, const struct store_entry *e);
+bool give_fits_a_frame(const struct contact *c, uint32_t len);
+/* Writes a bundle in one record and counts it sent. */
+enum sent { SENT, SENT_NO_ROOM, SENT_IMPOSSIBLE };
+enum sent give_whole(struct contact *c, const struct store_entry *e, struct writer *w);
+enum err give_count_sent(struct contact *c, uint64_t seq);
+
+/* ---- contact_serve.c ---- */
+enum err serve_on_want(struct contact *c, uint64_t answered, struct bytes wants);
+enum err serve_on_ask(struct contact *c, uint8_t which, bool is_name, struct sids sids);
+void serve_say_gone(struct contact *c, uint64_t ref);
+/* What goes before all else, and what goes after what we push and offer. */
+void serve_write_first(struct contact *c, struct writer *w);
+enum err serve_write(struct contact *c, struct writer *w);
+
+/* ---- contact_custody.c ---- */
+enum err custody_on_ack(struct contact *c, uint64_t count, struct bytes exceptions);
+/* Their set shows that they carry this bundle of ours. */
+void custody_note_carried(struct contact *c, uint64_t seq);
+
+/* ---- contact_ask.c ---- */
+enum err ask_on_offer(struct contact *c, uint8_t which, uint8_t size_code, struct ids ids);
+void ask_write(struct contact *c, struct writer *w);
+void ask_set_state(struct taking *t, struct pending *p, enum pending_state state);
+void ask_pop_answered(struct taking *t);
+/* What we wait for still comes: patience starts anew. */
+void ask_note_progress(struct contact *c);
+/* If the bundle was removed because of an anti-packet, they should know. */
+void ask_answer_with_reveal(struct contact *c, const struct bundle_id *id);
+/* The want that this bundle answers is over; false when it was not ours. */
+bool ask_end_want(struct contact *c, const struct bundle_id *id);
 
 /* ---- contact_take.c ---- */
 void take_init(struct contact *c);
 void take_clear(struct contact *c);
-enum err take_write(struct contact *c, struct writer *w);
 enum err take_write_acks(struct contact *c, struct writer *w);
-enum err take_on_offer(struct contact *c, uint8_t which, uint8_t size_code, struct ids ids);
 enum err take_on_bundle(struct contact *c, struct carry carry, struct bytes bundle);
 enum err take_on_part(struct contact *c, const struct bundle_id *id, struct carry carry, uint32_t total, uint32_t offset,
                       struct bytes bytes);
