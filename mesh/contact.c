@@ -8,13 +8,6 @@
 #include "crypto/hash.h"
 #include "mesh/beacon.h"
 
-static bool is_zero(const uint8_t advert[ADVERT_RANDOM_LEN])
-{
-    static const uint8_t nothing[ADVERT_RANDOM_LEN];
-
-    return memcmp(advert, nothing, ADVERT_RANDOM_LEN) == 0;
-}
-
 enum err contact_new(struct contact **out, struct core *core, uint32_t id, const struct link_open *how)
 {
     struct contact *c = calloc(1, sizeof *c);
@@ -30,7 +23,7 @@ enum err contact_new(struct contact **out, struct core *core, uint32_t id, const
         c->how.frame_max = LINK_FRAME_MAX;
     if (c->how.frame_max < BUNDLE_LEN_MIN)
         c->how.frame_max = BUNDLE_LEN_MIN;
-    c->is_address_written = is_zero(how->is_initiator ? how->advert_theirs : how->advert_ours);
+    c->is_address_written = !advert_is_heard(how->is_initiator ? how->advert_theirs : how->advert_ours);
     c->opened_ms = c->heard_ms = core->now_ms;
     if ((e = link_new(&c->link, &p, &core->rng)) != ERR_NONE) {
         free(c);

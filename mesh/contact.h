@@ -92,7 +92,7 @@ struct contact {
     bool is_address_written;            /* the caller knew an address, not an advert: it calls again for ever */
     uint8_t pushes_welcome;             /* KiB, as we stated; 0 before */
 
-    uint64_t stated_seq;                /* newest bundle when our set sizes were stated */
+    uint64_t stated_seq;                /* newest durable bundle when our set sizes were stated */
     uint64_t stated[CLASS_COUNT];
     struct {
         uint64_t stated[CLASS_COUNT];

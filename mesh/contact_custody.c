@@ -42,8 +42,6 @@ void custody_note_carried(struct contact *c, uint64_t seq)
 
 static void tell_refused(struct contact *c, uint64_t seq, uint8_t reason)
 {
-    static const enum err why[REFUSAL_COUNT] = { ERR_NONE,    ERR_EXISTS,    ERR_FULL,   ERR_REFUSED,
-                                                 ERR_EXPIRED, ERR_MALFORMED, ERR_REFUSED };
     const struct store_entry *e = give_entry(c, seq);
 
     c->core->counters.refused_out++;
@@ -53,7 +51,7 @@ static void tell_refused(struct contact *c, uint64_t seq, uint8_t reason)
     if (event == NULL)
         return;
     event->link = c->id;
-    event->why = why[reason];
+    event->why = refusal_err((enum refusal)reason);
     event->entry = *e;
 }
 

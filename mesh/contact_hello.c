@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "crypto/hash.h"
+#include "mesh/beacon.h"
 
 enum {
     HELLO_VERSION        = 1,
@@ -39,7 +40,8 @@ static void write_payload(struct contact *c, uint8_t out[LINK_PAYLOAD_LEN])
     struct store_usage usage;
 
     store_usage(c->core->store, &usage);
-    c->stated_seq = c->core->last_seq;
+    /* What they hear that we carry they may take for a receipt. */
+    c->stated_seq = c->core->committed_seq;
     for (size_t k = 0; k < CLASS_COUNT; k++)
         c->stated[k] = saturate(usage.bundle_class_count[k], k == CLASS_SOS ? 0xffff : COUNT_UNSTATED);
     c->told_stamp_bits = core_stamp_demand(c->core);
@@ -93,11 +95,9 @@ static uint32_t contributor_of(const uint8_t remote_static[NOISE_KEY_LEN])
 
 static void learn_adverts(struct contact *to, const struct contact *from)
 {
-    static const uint8_t nothing[ADVERT_RANDOM_LEN];
-
-    if (memcmp(to->how.advert_theirs, nothing, ADVERT_RANDOM_LEN) == 0)
+    if (!advert_is_heard(to->how.advert_theirs))
         memcpy(to->how.advert_theirs, from->how.advert_theirs, ADVERT_RANDOM_LEN);
-    if (memcmp(to->how.advert_ours, nothing, ADVERT_RANDOM_LEN) == 0)
+    if (!advert_is_heard(to->how.advert_ours))
         memcpy(to->how.advert_ours, from->how.advert_ours, ADVERT_RANDOM_LEN);
 }
 

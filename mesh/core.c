@@ -6,6 +6,7 @@
 
 #include "crypto/hash.h"
 #include "crypto/tags.h"
+#include "mesh/beacon.h"
 #include "mesh/bundle.h"
 #include "mesh/contact.h"
 
@@ -275,10 +276,9 @@ bool core_is_fetched_elsewhere(const struct core *c, const struct contact *asker
 
 void core_met(struct core *c, const uint8_t advert[ADVERT_RANDOM_LEN], uint64_t fingerprint)
 {
-    static const uint8_t nothing[ADVERT_RANDOM_LEN];
     struct met *to = NULL;
 
-    if (memcmp(advert, nothing, ADVERT_RANDOM_LEN) == 0)
+    if (!advert_is_heard(advert))
         return;
     for (size_t i = 0; i < MET_MAX && to == NULL; i++) {
         if (memcmp(c->met[i].advert, advert, ADVERT_RANDOM_LEN) == 0)

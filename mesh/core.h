@@ -51,6 +51,7 @@ struct core {
     uint8_t key[16];                     /* secret, for tables */
 
     uint64_t last_seq;                   /* newest bundle */
+    uint64_t committed_seq;              /* newest durable bundle */
     uint64_t told_seq;                   /* NODE_STORED was said up to here */
     uint64_t change_serial;              /* bundles came or fetches ended: waiting offers look again */
 

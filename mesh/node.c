@@ -63,7 +63,7 @@ enum err node_new(struct node **out, const struct node_config *config)
     draw_epoch(c);
     for (int k = 0; k < CLASS_COUNT; k++)
         store_walk(c->store, (enum bundle_class)k, find_newest, &c->last_seq);
-    c->told_seq = c->last_seq;
+    c->told_seq = c->committed_seq = c->last_seq;
     store_fingerprint(c->store, n->beacon_set);
     node_set_wall(n, config->wall_unix_s, config->is_wall_trusted, config->now_ms);
     *out = n;
@@ -351,8 +351,6 @@ enum err node_release(struct node *n, const struct bundle_id *id, const uint8_t 
 
 enum err node_import(struct node *n, struct bytes bundle, uint8_t hops, uint16_t life_h, uint64_t now_ms)
 {
-    static const enum err why[REFUSAL_COUNT] = { ERR_NONE,    ERR_EXISTS,    ERR_FULL,   ERR_REFUSED,
-                                                 ERR_EXPIRED, ERR_MALFORMED, ERR_REFUSED };
     struct core *c = &n->core;
     struct store_usage usage;
     struct arrival a = { .bytes = bundle, .contributor = CONTRIBUTOR_IMPORT, .theirs_min = CLOCK_UNKNOWN_MIN };
@@ -368,7 +366,7 @@ enum err node_import(struct node *n, struct bytes bundle, uint8_t hops, uint16_t
     a.carry.life = (uint8_t)(units < 255 ? units : 255);
     struct admission facts = { .is_friend = false };
     a.carry.budget = route_first_budget(&usage, admission_class(&facts, a.header.bundle_class), (uint32_t)bundle.len);
-    return why[core_take(c, &a, &is_forged)];
+    return refusal_err(core_take(c, &a, &is_forged));
 }
 
 /* ---- The turn ---- */
@@ -457,6 +455,7 @@ enum err node_commit(struct node *n)
 
     if (e != ERR_NONE || (e = db_commit(c->db)) != ERR_NONE)
         return e;
+    c->committed_seq = c->last_seq;
     for (size_t i = 0; i < LINKS_MAX; i++) {
         if (c->contacts[i] != NULL)
             contact_committed(c->contacts[i]);

@@ -129,27 +129,31 @@ static void sketch_key(const struct recon *r, uint8_t key[16])
 }
 
 /* The snapshot's short ids as the sketch wants them; the caller frees. */
-static uint64_t *snapshot_numbers(const struct snapshot *s)
+static enum err need_sids(struct recon *r, uint64_t **out)
 {
-    uint64_t *sids = malloc((s->count > 0 ? s->count : 1) * sizeof *sids);
+    enum err e = need_snapshot(r);
+    uint64_t *sids;
 
-    for (size_t i = 0; sids != NULL && i < s->count; i++)
-        sids[i] = snapshot_sid(s, i);
-    return sids;
+    if (e != ERR_NONE)
+        return e;
+    if ((sids = malloc((r->snapshot.count > 0 ? r->snapshot.count : 1) * sizeof *sids)) == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < r->snapshot.count; i++)
+        sids[i] = snapshot_sid(&r->snapshot, i);
+    *out = sids;
+    return ERR_NONE;
 }
 
 static enum err need_encoder(struct recon *r)
 {
     uint8_t key[16];
+    uint64_t *sids;
     enum err e;
 
     if (r->encoder != NULL)
         return ERR_NONE;
-    if ((e = need_snapshot(r)) != ERR_NONE)
+    if ((e = need_sids(r, &sids)) != ERR_NONE)
         return e;
-    uint64_t *sids = snapshot_numbers(&r->snapshot);
-    if (sids == NULL)
-        return ERR_NO_MEMORY;
     sketch_key(r, key);
     e = sketch_encoder_new(&r->encoder, sids, r->snapshot.count, key);
     free(sids);
@@ -163,7 +167,7 @@ static bool write_list(struct recon *r, struct writer *w)
     uint64_t *sids;
     bool is_written;
 
-    if (need_snapshot(r) != ERR_NONE || (sids = snapshot_numbers(&r->snapshot)) == NULL)
+    if (need_sids(r, &sids) != ERR_NONE)
         return false;
     /* Fewer than LIST_MAX were stated, and a set does not grow backwards. */
     is_written = record_put_list(w, r->which, sids, r->snapshot.count);
@@ -282,16 +286,14 @@ enum err recon_on_list(struct recon *r, struct sids list)
 static enum err start_decoding(struct recon *r, uint64_t set_count)
 {
     uint8_t key[16];
+    uint64_t *sids;
     enum err e;
 
     drop_sketches(r);
     if (set_count > SKETCH_SET_MAX)
         return ERR_MALFORMED;
-    if ((e = need_snapshot(r)) != ERR_NONE)
+    if ((e = need_sids(r, &sids)) != ERR_NONE)
         return e;
-    uint64_t *sids = snapshot_numbers(&r->snapshot);
-    if (sids == NULL)
-        return ERR_NO_MEMORY;
     sketch_key(r, key);
     e = sketch_decoder_new(&r->decoder, sids, r->snapshot.count, key);
     free(sids);

@@ -406,3 +406,19 @@ uint64_t net_wire_bytes(const struct net *net, int wire)
 {
     return net->wires[wire].pipe[0].bytes + net->wires[wire].pipe[1].bytes;
 }
+
+uint64_t net_duplicates(const struct net *net, int node)
+{
+    struct node_counters counters;
+
+    node_counters(net->nodes[node].node, &counters);
+    return counters.duplicates_in;
+}
+
+enum beacon_verdict net_judge(const struct net *net, int who, int whom)
+{
+    uint8_t beacon[BEACON_LEN], advert[ADVERT_RANDOM_LEN];
+
+    node_beacon(net->nodes[whom].node, beacon);
+    return node_beacon_judge(net->nodes[who].node, bytes_of(beacon, sizeof beacon), advert);
+}

@@ -91,6 +91,8 @@ void net_submit(struct net *net, int node, size_t count, uint8_t size_code, stru
 bool net_has(const struct net *net, int node, const struct bundle_id *id);
 size_t net_count(const struct net *net, int node);
 bool net_is_equal(const struct net *net, int a, int b);
+uint64_t net_duplicates(const struct net *net, int node);   /* that came to it */
+enum beacon_verdict net_judge(const struct net *net, int who, int whom);
 uint64_t net_wire_bytes(const struct net *net, int wire);
 
 enum { NET_HOUR = 690 * 24 };   /* 2026-11-22, when expiries are reckoned from */

@@ -9,22 +9,6 @@
 
 enum { PUSHES_TO_REMEMBERING = 8 };   /* 2 KiB */
 
-static uint64_t duplicates_of(const struct net *net, int node)
-{
-    struct node_counters counters;
-
-    node_counters(net->nodes[node].node, &counters);
-    return counters.duplicates_in;
-}
-
-static enum beacon_verdict judge(struct net *net, int who, int whom)
-{
-    uint8_t beacon[BEACON_LEN], advert[ADVERT_RANDOM_LEN];
-
-    node_beacon(net->nodes[whom].node, beacon);
-    return node_beacon_judge(net->nodes[who].node, bytes_of(beacon, sizeof beacon), advert);
-}
-
 /* Each node is started anew, so that nobody is known by his link key, and connects in the direction given. */
 static int meet_again(struct net *net, int from, int to)
 {
@@ -66,10 +50,10 @@ static void test_released(size_t common, bool is_author_calling, bool is_relay_t
     for (int round = 0; round < 3; round++) {
         wire = is_author_calling ? meet_again(&net, author, relay) : meet_again(&net, relay, author);
         CHECK_CASE(label, net_settle(&net, 20000));
-        printf("%s: %llu came twice, %llu bytes\n", label, (unsigned long long)duplicates_of(&net, author),
+        printf("%s: %llu came twice, %llu bytes\n", label, (unsigned long long)net_duplicates(&net, author),
                (unsigned long long)net_wire_bytes(&net, wire));
-        CHECK_CASE(label, duplicates_of(&net, author) <= PUSHES_TO_REMEMBERING);
-        CHECK_CASE(label, duplicates_of(&net, relay) <= PUSHES_TO_REMEMBERING);
+        CHECK_CASE(label, net_duplicates(&net, author) <= PUSHES_TO_REMEMBERING);
+        CHECK_CASE(label, net_duplicates(&net, relay) <= PUSHES_TO_REMEMBERING);
         CHECK_CASE(label, net_wire_bytes(&net, wire) <= 18000);   /* mostly sketch and offers */
         CHECK_CASE(label, net_count(&net, author) == common + (is_relay_too ? 200 : 0));
     }
@@ -77,9 +61,9 @@ static void test_released(size_t common, bool is_author_calling, bool is_relay_t
     net_run(&net, 1000);
     net_break(&net, wire);
     CHECK_CASE(label, !net_is_equal(&net, author, relay));
-    CHECK_CASE(label, judge(&net, author, relay) == BEACON_SETTLED && judge(&net, relay, author) == BEACON_SETTLED);
+    CHECK_CASE(label, net_judge(&net, author, relay) == BEACON_SETTLED && net_judge(&net, relay, author) == BEACON_SETTLED);
     net_submit(&net, relay, 1, 0, NULL);
-    CHECK_CASE(label, judge(&net, author, relay) != BEACON_SETTLED);
+    CHECK_CASE(label, net_judge(&net, author, relay) != BEACON_SETTLED);
     net_clear(&net);
 }
 
@@ -129,6 +113,44 @@ static void test_lost_ack(size_t count, bool is_sender_calling)
     net_clear(&net);
 }
 
+/* Passes all frames between two ends, whatever the order of commits. */
+static void pump(struct net *net, int wire)
+{
+    struct net_wire *w = &net->wires[wire];
+    struct bytes out;
+
+    for (int i = 0; i < 100; i++) {
+        int side = i % 2;
+
+        while (node_next_frame(net->nodes[w->node[side]].node, w->link[side], &out, net->now_ms))
+            node_receive(net->nodes[w->node[1 - side]].node, w->link[1 - side], out, net->now_ms);
+    }
+}
+
+/* A set, too, is said only of what is committed: a driver in the wrong order must not make it a false receipt. */
+static void test_set_after_commit(bool is_sketch)
+{
+    struct net net;
+    struct node_event e;
+
+    net_init(&net, 45);
+    int a = net_add(&net, NULL, NULL), b = net_add(&net, NULL, NULL);
+    net_submit(&net, b, is_sketch ? 60 : 5, 0, NULL);
+    net_turn(&net, b);
+    int first = net_connect(&net, a, b, 5, 0, 0);
+    CHECK(net_settle(&net, 5000));
+    net_submit(&net, a, 50, 0, NULL);
+    net_turn(&net, a);
+    net_step(&net, net.now_ms + 5);     /* they arrive, and b does not commit */
+    CHECK(net_count(&net, b) == (is_sketch ? 110u : 55u) && net.nodes[a].events[NODE_CARRIED] == 0);
+    net_break(&net, first);
+    int second = net_connect(&net, b, a, 5, 0, 0);
+    pump(&net, second);
+    while (node_next_event(net.nodes[a].node, &e))
+        CHECK(e.kind != NODE_CARRIED);
+    net_clear(&net);
+}
+
 /* ---- Two links, one pair ---- */
 
 static int wires_up(const struct net *net)
@@ -159,9 +181,9 @@ static void test_both_call(void)
         CHECK_CASE(label, net_settle(&net, 30000));
         CHECK_CASE(label, net_is_equal(&net, a, b) && net_count(&net, a) == 601);
         CHECK_CASE(label, wires_up(&net) == 1);
-        CHECK_CASE(label, duplicates_of(&net, a) + duplicates_of(&net, b) <= 150);
+        CHECK_CASE(label, net_duplicates(&net, a) + net_duplicates(&net, b) <= 150);
         CHECK_CASE(label, net.nodes[a].events[NODE_PEER_FAULT] + net.nodes[b].events[NODE_PEER_FAULT] == 0);
-        CHECK_CASE(label, judge(&net, a, b) == BEACON_LINKED && judge(&net, b, a) == BEACON_LINKED);
+        CHECK_CASE(label, net_judge(&net, a, b) == BEACON_LINKED && net_judge(&net, b, a) == BEACON_LINKED);
         net_clear(&net);
     }
 }
@@ -207,7 +229,7 @@ static void test_written_address(bool is_written_first)
         net_run(&net, 2000);
     }
     CHECK(net.wires[is_written_first ? first : second].is_up && !net.wires[is_written_first ? second : first].is_up);
-    CHECK(judge(&net, a, b) == BEACON_LINKED && judge(&net, b, a) == BEACON_LINKED);
+    CHECK(net_judge(&net, a, b) == BEACON_LINKED && net_judge(&net, b, a) == BEACON_LINKED);
     /* Two written addresses stay both: either would come back. */
     net.is_address_written = true;
     net_connect(&net, b, a, 5, 0, 0);
@@ -227,6 +249,8 @@ int main(void)
     test_lost_ack(300, true);
     test_lost_ack(300, false);
     test_lost_ack(20, false);
+    test_set_after_commit(false);
+    test_set_after_commit(true);
     test_both_call();
     test_dead_link(true);
     test_dead_link(false);
