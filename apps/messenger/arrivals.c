@@ -350,12 +350,8 @@ bool arrival_open(struct messenger *m, const struct store_entry *entry, const st
         a.form = FORM_F2;
         e = open_f2(m, &a, as);
     }
-    if (e == ERR_NONE) {
+    if (e == ERR_NONE)
         take(m, &a);
-        ahead_moved(m);
-    } else if (e == ERR_TOO_LARGE) {
-        ahead_keep(m, entry->seq);
-    }
     session_free(a.session);
     secret_wipe(m->payload, BUNDLE_LEN_MAX);
     /* Not before the session is stored: what is sent goes on from there. */

@@ -246,7 +246,6 @@ void messenger_close(struct messenger *m)
 {
     if (m == NULL)
         return;
-    ahead_clear(&m->ahead);
     watch_free(m->watch);
     friends_free(m);
     identity_free(m->identity);
@@ -358,7 +357,6 @@ void messenger_wake(struct messenger *m, uint64_t wall_unix_s, uint64_t now_ms)
     }
     if (m->failed == ERR_NONE && watch_due_s(m->watch) <= messenger_clock_s(m))
         messenger_fail(m, watch_wake(m->watch));
-    ahead_wake(m);
     open_found(m);
     messenger_settle(m);
 }
@@ -373,8 +371,6 @@ uint64_t messenger_wake_at_ms(const struct messenger *m)
         if (m->friends[i]->due_s < due_s)
             due_s = m->friends[i]->due_s;
     }
-    if (ahead_due_s(m) < due_s)
-        due_s = ahead_due_s(m);
     uint64_t at_ms = m->day_ends_ms;
     if (due_s <= messenger_clock_s(m) || messenger_day(m) != m->settings.tended_day)
         return m->now_ms;

@@ -8,7 +8,6 @@
 #ifndef STA_MESSENGER_STATE_H
 #define STA_MESSENGER_STATE_H
 
-#include "apps/messenger/ahead.h"
 #include "apps/messenger/content.h"
 #include "apps/messenger/records.h"
 #include "apps/messenger/watch.h"
@@ -65,7 +64,6 @@ struct messenger {
     uint32_t friend_count, friend_cap;
 
     struct watch *watch;
-    struct ahead ahead;
 
     uint64_t now_ms, wall_unix_s; /* of the call under way, or the last one */
     uint64_t base_ms, base_s;     /* the clock: base_s at base_ms */

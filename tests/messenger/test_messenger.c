@@ -496,6 +496,11 @@ static void check_waiting_is_bounded(void)
     CHECK_ERR("Dan", messenger_send_text(m, town_friend(&t, ana, "Dan"), bytes_of_text("x"), 0, TOWN_UNIX_S, t.net.now_ms, id), ERR_NONE);
     town_meet(&t, ana, ben, 60);
     CHECK(town_total(&t, ben, "Ana") == MESSAGES_WAITING_MAX);
+    town_meet(&t, ana, ben, 60);
+    for (int i = 0; i < MESSAGES_WAITING_MAX; i++)
+        REQUIRE(messenger_send_text(m, town_friend(&t, ana, "Ben"), bytes_of_text("y"), 0, TOWN_UNIX_S, t.net.now_ms, id) == ERR_NONE);
+    town_meet(&t, ana, ben, 60);
+    CHECK(town_total(&t, ben, "Ana") == 2 * MESSAGES_WAITING_MAX);
     CHECK_ERR("answered", messenger_send_text(m, town_friend(&t, ana, "Ben"), bytes_of_text("x"), 0, TOWN_UNIX_S, t.net.now_ms, id),
               ERR_NONE);
     town_clear(&t);
