@@ -181,6 +181,8 @@ def main():
     parser.add_argument("--loss", type=float, default=0.0, help="share of frames lost on the cables, 0 to 1")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds one way on the cables")
     options = parser.parse_args()
+    # A terminal that cannot show a quotation mark gets a question mark, not a traceback.
+    sys.stdout.reconfigure(errors="replace")
 
     world = World(options.bin, namespaces=False if options.loopback else None, keep=options.keep)
     if options.namespaces and not world.namespaces:

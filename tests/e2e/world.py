@@ -19,14 +19,18 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def can_make_namespaces():
-    """Root, with a kernel and an `ip` that make network namespaces."""
+    """Root, with a kernel and an `ip` that make network namespaces, join them by a cable, and run programs inside. All
+    of it is tried: in a container or a chroot the first step may work and the next not."""
     if os.geteuid() != 0 or shutil.which("ip") is None:
         return False
-    name = f"staffetta-try-{os.getpid()}"
-    made = subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode == 0
-    if made:
-        subprocess.run(["ip", "netns", "del", name], capture_output=True)
-    return made
+    name, cable = f"staffetta-try-{os.getpid()}", f"st{os.getpid()}"
+    steps = (["netns", "add", name],
+             ["-n", name, "link", "add", cable + "a", "type", "veth", "peer", "name", cable + "b"],
+             ["-n", name, "link", "set", "lo", "up"],
+             ["netns", "exec", name, "true"])
+    works = all(subprocess.run(["ip", *step], capture_output=True).returncode == 0 for step in steps)
+    subprocess.run(["ip", "netns", "del", name], capture_output=True)
+    return works
 
 
 def wait_for(condition, what, seconds=30.0, pause=0.05):
