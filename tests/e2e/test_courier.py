@@ -164,7 +164,8 @@ def tell_courier(world, story, kills_caro=False, **bad_cable):
         pass
     for person in (ana, ben):
         assert len(person.ask("friends")) == 1, "nobody but the friend is known"
-    story.tell("Searched: neither Caro's disk nor the traffic holds a name, a text or a key of Ana or Ben.")
+    where = "neither Caro's disk nor the traffic holds" if walk.records else "Caro's disk does not hold"
+    story.tell(f"Searched: {where} a name, a text or a key of Ana or Ben.")
     ana.stop()
     ben.stop()
     return ana, ben, caro
