@@ -80,6 +80,10 @@ static int send_text(const struct cli *c, struct bytes text)
         words_print_json(reply);
     else if (status == EXIT_DONE)
         puts(json_text(reply, "id"));
+    /* A program wants the id alone; a person wants to know that nothing is lost, and what to do with the number. */
+    if (status == EXIT_DONE && !c->is_json && isatty(1) && isatty(2))
+        fprintf(stderr, "Kept on disk, and goes on as soon as somebody comes by. Where is it: staffetta show %.4s\n",
+                json_text(reply, "id"));
     json_decref(reply);
     return status;
 }
@@ -282,6 +286,8 @@ int verb_read(struct cli *c)
     free(path);
     if (status == EXIT_DONE && c->is_json)
         words_print_json(reply);
+    else if (status == EXIT_DONE)
+        puts("Marked as read.");
     json_decref(reply);
     return status;
 }
@@ -317,7 +323,8 @@ static void print_whole(const json_t *m)
     print_time_line(m, "gateway", "gateway");
     print_time_line(m, "delivered", "delivered");
     print_time_line(m, "read", "read");
-    print_time_line(m, "next_try", "next try");
+    /* Only a receipt ends the trying; until this hour couriers carry what they have. */
+    print_time_line(m, "next_try", "sent again");
     print_time_line(m, "expires", "expires");
     if (json_count(m, "tries") > 1)
         printf("  %-12s %llu\n", "tries", (unsigned long long)json_count(m, "tries"));

@@ -57,6 +57,11 @@ def without_daemon(world, ana):
     refused(ana, 2, "disappear", "ben", "soon")
     refused(ana, 2, "settings", "colour", "blue")
     refused(ana, 2, "completion", "tcsh")
+    refused(ana, 2, "remove", "ben", says="--yes")     # nobody is there to be asked
+    refused(ana, 3, "status", says=f"staffettad --data {ana.data}")
+    # What a package is made of asks for no home.
+    bare = subprocess.run([world.program("staffetta"), "completion", "bash"], capture_output=True, env={}, timeout=30)
+    assert bare.returncode == 0 and b"staffetta" in bare.stdout, bare
 
 
 def ana_doctor_without_daemon(ana):
