@@ -294,14 +294,19 @@ int verb_read(struct cli *c)
 
 /* ---- One message ---- */
 
-static void print_time_line(const json_t *m, const char *key, const char *label)
+static void print_time_and(const json_t *m, const char *key, const char *label, const char *more)
 {
     char at[WORDS_TIME_MAX];
 
     if (!json_is_string(json_object_get(m, key)))
         return;
     words_time(at, json_object_get(m, key), (uint64_t)time(NULL));
-    printf("  %-12s %s\n", label, at);
+    printf("  %-12s %s%s\n", label, at, more);
+}
+
+static void print_time_line(const json_t *m, const char *key, const char *label)
+{
+    print_time_and(m, key, label, "");
 }
 
 static void print_whole(const json_t *m)
@@ -324,7 +329,7 @@ static void print_whole(const json_t *m)
     print_time_line(m, "delivered", "delivered");
     print_time_line(m, "read", "read");
     /* Only a receipt ends the trying; until this hour couriers carry what they have. */
-    print_time_line(m, "next_try", "sent again");
+    print_time_and(m, "next_try", "sent again", ", unless a receipt comes first");
     print_time_line(m, "expires", "expires");
     if (json_count(m, "tries") > 1)
         printf("  %-12s %llu\n", "tries", (unsigned long long)json_count(m, "tries"));
