@@ -58,7 +58,7 @@ assert_buildable() {
     local place=$1 free
     while [ ! -e "$place" ]; do place=$(dirname "$place"); done
     [ -w "$place" ] || fail "$(readlink -f "$place") cannot be written by $(id -un): build as its owner ($(stat -c %U "$place")), or in a copy of your own"
-    free=$(df -Pk "$place" | awk 'NR == 2 { print $4 }')
+    free=$(df -Pk "$place" 2>/dev/null | awk 'NR == 2 { print $4 }')
     [ -e "$1/build.ninja" ] || [ "${free:-0}" -ge $2 ] ||
         fail "only $((free / 1024)) MB free in $(readlink -f "$place"): a build takes $(($2 / 1024)) MB"
 }
@@ -76,7 +76,7 @@ build_preset() {
     } >"$log" 2>&1 && cmake --build --preset "$preset" ${1:+--target "$@"} >>"$log" 2>&1 || {
         tail -n 40 "$log" >&2
         rm -f "$log"
-        fail "the build failed (preset $preset); $(df -Ph "$folder" | awk 'NR == 2 { print $4 }') free in $folder"
+        fail "the build failed (preset $preset); $(df -Ph "$folder" 2>/dev/null | awk 'NR == 2 { print $4 }') free in $folder"
     }
     rm -f "$log"
 }

@@ -190,6 +190,9 @@ class World:
         self.keep = keep
         self.daemons, self.others, self.made, self.number = [], [], [], 0
         self.people = {}
+        # What the person who runs this has configured for a node of their own is none of these nodes' business.
+        os.environ["XDG_CONFIG_HOME"] = os.path.join(self.folder, "config")
+        os.environ.pop("STAFFETTA_DATA", None)
         atexit.register(self.close)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sys.exit(1))
