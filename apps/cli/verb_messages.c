@@ -269,12 +269,29 @@ int verb_messages(struct cli *c)
     return status;
 }
 
+/* Who holds a card may write under any name: the reader learns that somebody among these is not a friend yet. */
+static void tell_of_requests(const struct cli *c)
+{
+    json_t *status;
+
+    if (client_call(c, "GET", "/v1/status", NULL, &status) != EXIT_DONE)
+        return;
+    uint64_t n = json_count(json_object_get(status, "people"), "requests");
+    json_decref(status);
+    if (n > 0)
+        printf("%llu %s not accepted yet, and may be anybody: staffetta friends\n", (unsigned long long)n, n == 1 ? "sender is" : "senders are");
+}
+
 int verb_inbox(struct cli *c)
 {
     struct reading r = { .c = c, .marks_read = cli_option(c, "mark-read") != NULL ||
                                                (isatty(1) != 0 && cli_option(c, "keep-unread") == NULL) };
 
-    return run_reading(&r);
+    int status = run_reading(&r);
+
+    if (status == EXIT_DONE && !c->is_json)
+        tell_of_requests(c);
+    return status;
 }
 
 int verb_read(struct cli *c)

@@ -337,16 +337,19 @@ def service_manager(world):
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     path = os.path.join(world.folder, "notify")
     manager.bind(path)
-    manager.settimeout(30)
+    manager.settimeout(60)       # a passphrase costs seconds on purpose, and more on a busy machine
     environment = dict(os.environ, NOTIFY_SOCKET=path, WATCHDOG_USEC="600000", CREDENTIALS_DIRECTORY=credentials)
     daemon = subprocess.Popen([world.program("staffettad"), "--data", greta.data, *world.flags_for(greta)], env=environment,
-                              stderr=subprocess.DEVNULL)
+                              stderr=open(greta.log, "ab"))
     world.daemons.append(daemon)
     seen = []
 
     def told(word):
         while not any(word in s for s in seen):
-            seen.append(manager.recv(4096).decode())
+            try:
+                seen.append(manager.recv(4096).decode())
+            except TimeoutError:
+                raise AssertionError(f"not told {word} but {seen}; ended: {daemon.poll()}; {log_of(greta)}") from None
         return True
 
     told("READY=1")

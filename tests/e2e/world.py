@@ -7,8 +7,10 @@ staffetta, and stops by process id everything that it started.
 import atexit
 import json
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -44,6 +46,19 @@ def wait_for(condition, what, seconds=30.0, pause=0.05):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds:.0f} s in vain: {what}")
         time.sleep(pause)
+
+
+def free_port():
+    """A port of loopback that nobody has now. Not one that the kernel gives out: a daemon comes back to its port after it
+    was away, and meanwhile any program's call could have been given it."""
+    while True:
+        port = random.SystemRandom().randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 class Failed(Exception):
@@ -219,10 +234,7 @@ class World:
         if self.namespaces:
             who.namespace = self.add_namespace(name)
         else:
-            import socket
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                who.port = free.getsockname()[1]
+            who.port = free_port()
         self.people[name] = who
         return who
 
