@@ -1,5 +1,4 @@
 /* tests/mesh/test_node.c - nodes among nodes: couriers, crowds, cuts, anti-packets, beacons, epochs. */
-#include "crypto/signature.h"
 #include "crypto/tags.h"
 #include "mesh/bundle.h"
 #include "tests/mesh/net.h"
