@@ -14,7 +14,7 @@
 enum {
     UNACKED_MAX        = 4096,          /* bundles sent and not acknowledged */
     WANTED_MAX         = 2 * OFFERS_MAX + 64,
-    BLIND_MAX          = OFFERS_MAX,    /* short ids asked for and not yet come */
+    BLIND_MAX          = OFFERS_MAX,    /* short ids asked for and not yet come: asked blindly, as they say nothing of size */
     BLIND_LEN_MAX      = 4096,          /* what is asked for blindly and is larger is offered instead */
     EAGER_BYTES        = 16 * 1024,     /* pushed when a link starts, if as many are welcome */
     FIRST_FLIGHT_BYTES = 2 * 1024,      /* of them before the difference is known */
@@ -47,10 +47,10 @@ struct giving {
     struct { bool is_active, is_begun; struct wanted want; uint32_t at, total; struct bundle_id id; struct carry carry; } part;
     struct ring sent;                   /* uint64_t seq of bundles sent, by number */
     uint64_t sent_first;                /* number of the first in the ring: all before are acknowledged */
-    uint64_t blind[FIRST_FLIGHT_MAX];   /* seqs pushed in the first flight */
-    size_t blind_count;
+    uint64_t first_flight[FIRST_FLIGHT_MAX];  /* seqs pushed in the first flight */
+    size_t first_flight_count;
     bool is_first_flight_due;
-    uint32_t eager_left;
+    uint32_t eager_left;                /* bytes still welcome unasked */
     uint64_t reveal_serial;             /* passed on up to here */
 };
 
@@ -103,11 +103,11 @@ struct contact {
     } peer;
 
     uint8_t sid_key[16];
-    struct recon recon[CLASS_COUNT];      /* by class, as all such arrays */
+    struct recon recon[CLASS_COUNT];    /* by class, as all such arrays */
     struct giving give;
     struct taking take;
 
-    bool is_pong_due, is_recognise_due, is_recognised, is_status_due, is_bye_due;
+    bool is_pong_due, is_recognise_due, is_recognised, is_bye_due;
     uint64_t pong_echo;
     uint8_t tags[RECOGNITION_COUNT * RECOGNITION_LEN];
     uint8_t told_stamp_bits, told_fill;
