@@ -56,6 +56,7 @@ struct net {
     int wire_count;
     bool is_pull_before_commit;         /* a wrong driver, to see what it can break */
     bool is_cut;                        /* streams arrive in random pieces */
+    bool is_address_written;            /* who connects has not heard the other's beacon */
     void (*on_event)(struct net *net, int node, const struct node_event *e, void *ctx);
     void *ctx;
 };
@@ -90,6 +91,8 @@ void net_submit(struct net *net, int node, size_t count, uint8_t size_code, stru
 bool net_has(const struct net *net, int node, const struct bundle_id *id);
 size_t net_count(const struct net *net, int node);
 bool net_is_equal(const struct net *net, int a, int b);
+uint64_t net_duplicates(const struct net *net, int node);   /* that came to it */
+enum beacon_verdict net_judge(const struct net *net, int who, int whom);
 uint64_t net_wire_bytes(const struct net *net, int wire);
 
 enum { NET_HOUR = 690 * 24 };   /* 2026-11-22, when expiries are reckoned from */

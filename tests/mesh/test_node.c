@@ -8,17 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { EAGER_KIB = 16 };   /* what one neighbour pushes, which others may be asked for meanwhile */
 static const uint64_t WALL_2026 = 1795305600;  /* NET_HOUR */
 
 static uint64_t duplicates(const struct net *net)
 {
-    struct node_counters counters;
     uint64_t sum = 0;
 
-    for (int i = 0; i < net->node_count; i++) {
-        node_counters(net->nodes[i].node, &counters);
-        sum += counters.duplicates_in;
-    }
+    for (int i = 0; i < net->node_count; i++)
+        sum += net_duplicates(net, i);
     return sum;
 }
 
@@ -169,7 +167,7 @@ static void test_crowd(void)
         CHECK(net_is_equal(&net, 0, i));
     CHECK(net_count(&net, 0) == 1200);
     printf("crowd: %llu of %u transfers were duplicates\n", (unsigned long long)duplicates(&net), 1200 * 5);
-    CHECK(duplicates(&net) <= 1200 * 5 / 10);
+    CHECK(duplicates(&net) <= 1200 * 5 / 50);
     CHECK(faults(&net) == 0);
     net_clear(&net);
 }
@@ -195,7 +193,7 @@ static void test_newcomer(void)
     CHECK(net_settle(&net, 60000));
     CHECK(net_count(&net, 5) == 2040);
     printf("newcomer: %llu of 2000 came twice\n", (unsigned long long)(duplicates(&net) - before));
-    CHECK(duplicates(&net) - before <= 2000 / 5);
+    CHECK(duplicates(&net) - before <= EAGER_KIB * 4);
     net_clear(&net);
 }
 
@@ -641,14 +639,6 @@ static void test_claim(void)
     net_clear(&net);
 }
 
-static enum beacon_verdict judge(struct net *net, int who, int whom)
-{
-    uint8_t beacon[BEACON_LEN], advert[ADVERT_RANDOM_LEN];
-
-    node_beacon(net->nodes[whom].node, beacon);
-    return node_beacon_judge(net->nodes[who].node, bytes_of(beacon, sizeof beacon), advert);
-}
-
 static void test_beacons(void)
 {
     struct net net;
@@ -657,16 +647,16 @@ static void test_beacons(void)
 
     net_init(&net, 22);
     int a = net_add(&net, NULL, NULL), b = net_add(&net, NULL, NULL);
-    CHECK(judge(&net, a, b) == BEACON_EQUAL);
-    CHECK(judge(&net, a, a) == BEACON_OURSELVES);
+    CHECK(net_judge(&net, a, b) == BEACON_EQUAL);
+    CHECK(net_judge(&net, a, a) == BEACON_OURSELVES);
     net_submit(&net, a, 10, 0, NULL);
-    enum beacon_verdict x = judge(&net, a, b), y = judge(&net, b, a);
+    enum beacon_verdict x = net_judge(&net, a, b), y = net_judge(&net, b, a);
     CHECK((x == BEACON_CALL && y == BEACON_AWAIT) || (x == BEACON_AWAIT && y == BEACON_CALL));
     int wire = net_connect(&net, a, b, 5, 0, 0);
-    CHECK(judge(&net, a, b) == BEACON_LINKED && judge(&net, b, a) == BEACON_LINKED);
+    CHECK(net_judge(&net, a, b) == BEACON_LINKED && net_judge(&net, b, a) == BEACON_LINKED);
     CHECK(net_settle(&net, 5000));
     net_break(&net, wire);
-    CHECK(judge(&net, a, b) == BEACON_EQUAL && judge(&net, b, a) == BEACON_EQUAL);
+    CHECK(net_judge(&net, a, b) == BEACON_EQUAL && net_judge(&net, b, a) == BEACON_EQUAL);
 
     /* A neighbour that cannot take all: settled, and not called again until something changes. */
     int c = net_add(&net, NULL, &small);
@@ -677,9 +667,9 @@ static void test_beacons(void)
     CHECK(node_link_info(net.nodes[a].node, net.wires[wire].link[0], &info) && info.is_ready && info.is_settled);
     net_break(&net, wire);
     CHECK(!net_is_equal(&net, a, c));
-    CHECK(judge(&net, a, c) == BEACON_SETTLED && judge(&net, c, a) == BEACON_SETTLED);
+    CHECK(net_judge(&net, a, c) == BEACON_SETTLED && net_judge(&net, c, a) == BEACON_SETTLED);
     net_submit(&net, a, 1, 0, NULL);
-    CHECK(judge(&net, c, a) != BEACON_SETTLED && judge(&net, a, c) != BEACON_SETTLED);
+    CHECK(net_judge(&net, c, a) != BEACON_SETTLED && net_judge(&net, a, c) != BEACON_SETTLED);
 
     node_beacon(net.nodes[a].node, beacon);
     CHECK(node_beacon_judge(net.nodes[b].node, bytes_of(beacon, 16), advert) == BEACON_FOREIGN);
@@ -796,33 +786,6 @@ static void test_submit(void)
     net_clear(&net);
 }
 
-/* Copies of large bundles are counted: eight at first, half given away each time. */
-static void test_budget(void)
-{
-    struct net net;
-    struct bundle_id id;
-
-    net_init(&net, 27);
-    for (int i = 0; i < 7; i++)
-        net_add(&net, NULL, NULL);
-    net_submit(&net, 0, 1, 5, &id);
-    for (int i = 1; i < 7; i++) {
-        int wire = net_connect(&net, 0, i, 5, 0, 0);
-        CHECK(net_settle(&net, 10000));
-        net_break(&net, wire);
-    }
-    int copies = 0;
-    unsigned budget = 0;
-    for (int i = 0; i < 7; i++) {
-        const struct store_entry *e = store_find(net.nodes[i].store, &id);
-        copies += e != NULL;
-        budget += e != NULL ? e->budget : 0;
-    }
-    CHECK(copies == 4 && budget == 8);
-    CHECK(store_find(net.nodes[0].store, &id)->given == 3);
-    net_clear(&net);
-}
-
 int main(void)
 {
     test_courier();
@@ -857,6 +820,5 @@ int main(void)
     test_recognition();
     test_silence();
     test_submit();
-    test_budget();
     return check_report("node");
 }
