@@ -141,7 +141,7 @@ static struct talk talk(struct net *net, int a, int b)
     }
     if (x.recon.role != RECON_DONE || y.recon.role != RECON_DONE)
         die("they stopped before they knew");
-    t.bytes += SID_LEN * (x.recon.lacking_open + y.recon.lacking_open);
+    t.bytes += SID_LEN * (x.recon.difference.lacking_open + y.recon.difference.lacking_open);
     t.cpu_ms = cpu_ms() - began_ms;
     recon_clear(&x.recon);
     recon_clear(&y.recon);

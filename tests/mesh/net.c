@@ -422,3 +422,20 @@ enum beacon_verdict net_judge(const struct net *net, int who, int whom)
     node_beacon(net->nodes[whom].node, beacon);
     return node_beacon_judge(net->nodes[who].node, bytes_of(beacon, sizeof beacon), advert);
 }
+
+uint64_t net_faults(const struct net *net)
+{
+    uint64_t sum = 0;
+
+    for (int i = 0; i < net->node_count; i++)
+        sum += net->nodes[i].events[NODE_PEER_FAULT];
+    return sum;
+}
+
+void net_submit_one(struct net *net, int node, const struct net_bundle *how, struct bundle_id *id)
+{
+    static uint8_t bundle[BUNDLE_LEN_MAX];
+    size_t len = net_make_bundle(&net->random, how, bundle);
+
+    REQUIRE(node_submit(net->nodes[node].node, bytes_of(bundle, len), NET_HOUR, id, net->now_ms) == ERR_NONE);
+}
