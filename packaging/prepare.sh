@@ -63,12 +63,13 @@ assert_buildable() {
         fail "only $((free / 1024)) MB free in $(readlink -f "$place"): a build takes $(($2 / 1024)) MB"
 }
 
-# build_preset PRESET FOLDER KILOBYTES [TARGET...]: configures when needed and builds, quiet unless it fails. A folder that
+# build_preset PRESET FOLDER [TARGET...]: configures when needed and builds, quiet unless it fails. A folder that
 # was configured in another place (the checkout was moved or copied) is configured anew.
 build_preset() {
-    local preset=$1 folder=$2 log
-    assert_buildable "$folder" "$3"
-    shift 3
+    local preset=$1 folder=$2 kilobytes=150000 log
+    shift 2
+    [ "$preset" != asan ] || kilobytes=300000
+    assert_buildable "$folder" $kilobytes
     log=$(mktemp) || fail "no room for a file in ${TMPDIR:-/tmp}"
     {
         { [ -f "$folder/build.ninja" ] && grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "$folder/CMakeCache.txt"; } ||

@@ -189,6 +189,24 @@ def follow(ana, ben):
         ben.world.others.remove(f.process)
 
 
+def stranger(world, ana):
+    """Who writes to a card is read, and said to be nobody's friend until accepted; removing asks, or wants --yes."""
+    eve = world.person("eve")
+    eve.run("init", "--name", "Eve")
+    eve.start("--peer", f"127.0.0.1:{ana.port}")
+    eve.befriend(ana)
+    eve.send(ana, "you do not know me")
+    inbox = wait_for(lambda: "you do not know me" in ana.run("inbox") and ana.run("inbox"), "the stranger's text")
+    assert "not accepted" in inbox, inbox
+    assert "staffetta accept Eve" in ana.run("friends"), "what to do is said"
+    ana.run("accept", "eve")
+    assert "not accepted" not in ana.run("inbox") and "no answer yet" not in ana.run("friends")
+    refused(ana, 2, "remove", "eve", says="--yes")
+    ana.run("remove", "eve", "--yes")
+    refused(ana, 4, "remove", "eve", "--yes")
+    eve.stop()
+
+
 def reload(world, ana, ben):
     """SIGHUP: wrong values change nothing, right ones do."""
     ana.stop()
@@ -448,6 +466,7 @@ def main():
     wrong_configuration(world, ana)
     talk(world, ana, ben)
     follow(ana, ben)
+    stranger(world, ana)
     reload(world, ana, ben)
     bad_clients(ana, ben)
     passphrase(world, ana)
