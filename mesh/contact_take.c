@@ -81,7 +81,7 @@ static bool is_wanted(struct contact *c, const struct bundle_id *id)
         answer_with_reveal(c, id);
         return false;
     }
-    return !core_is_refused(c->core, id);
+    return !core_is_refused(c->core, id, c->peer.contributor);
 }
 
 enum err take_on_offer(struct contact *c, uint8_t which, uint8_t size_code, struct ids ids)
@@ -390,6 +390,36 @@ enum err take_on_bundle(struct contact *c, struct carry carry, struct bytes bund
 
 /* ---- Parts ---- */
 
+/* The beginning came over one link and the end over another, and they do not belong together. This link need not be the
+ * liar: if it had offered the bundle, it is asked for all of it. */
+static bool ask_anew(struct contact *c, const struct bundle_id *id)
+{
+    struct taking *t = &c->take;
+    const struct fetch_entry *f = fetch_find(&c->core->fetch, id);
+
+    if (f == NULL || f->link != c->id)
+        return false;
+    uint64_t i = (uint32_t)(f->offer - (uint32_t)t->pending_first);
+    end_want(c, id);
+    if (i >= t->pending.len)
+        return false;
+    struct pending *p = ring_at(&t->pending, (size_t)i);
+    if (memcmp(&p->id, id, sizeof *id) != 0)
+        return false;
+    set_state(t, p, PENDING_NEW);
+    return true;
+}
+
+static bool is_spoilt(const struct partial *whole)
+{
+    struct bundle_id id;
+
+    if (!whole->is_mixed)
+        return false;
+    bundle_id_of(&id, bytes_of(whole->at, whole->total));
+    return !bundle_id_is_equal(&id, &whole->id);
+}
+
 static enum err end_part(struct contact *c)
 {
     struct partial *whole = c->take.part.to;
@@ -397,6 +427,13 @@ static enum err end_part(struct contact *c)
 
     c->take.part.is_active = false;
     c->take.part.to = NULL;
+    if (whole != NULL && whole->have == whole->total && is_spoilt(whole)) {
+        partial_drop(whole);
+        if (is_flooding(c))
+            return ERR_TOO_LARGE;
+        ask_anew(c, &id);
+        return except(c, c->take.received++, REFUSAL_QUOTA);
+    }
     if (whole != NULL && whole->have == whole->total) {
         enum err e = arrive(c, c->take.part.carry, bytes_of(whole->at, whole->total), &id);
         partial_drop(whole);
@@ -431,7 +468,7 @@ enum err take_on_part(struct contact *c, const struct bundle_id *id, struct carr
     bool is_asked = f != NULL && f->link == c->id;
 
     if (t->part.to != NULL)
-        t->part.to->link = 0;   /* given up for this one */
+        partial_release(&c->core->partials, t->part.to);   /* given up for this one */
     t->part.is_active = true;
     t->part.id = *id;
     t->part.carry = carry;
@@ -439,7 +476,7 @@ enum err take_on_part(struct contact *c, const struct bundle_id *id, struct carr
     t->part.at = offset;
     t->part.to = NULL;
     if (!store_has_seen(c->core->store, id) && (is_asked || total <= PUSHED_PART_MAX))
-        t->part.to = partial_feed(&c->core->partials, id, total, offset, c->id, c->core->now_ms);
+        t->part.to = partial_feed(&c->core->partials, id, total, offset, c->id, is_asked, c->core->now_ms);
     return take_part_bytes(c, bytes);
 }
 

@@ -133,12 +133,12 @@ void core_admission(const struct core *c, struct admission *a, uint32_t contribu
     a->stamp_bits = c->is_stamp_demanded ? stamp_demand(a->usage.fill_percent) : 0;
 }
 
-static void count_refusal(struct core *c, const struct bundle_id *id, enum refusal why)
+static void count_refusal(struct core *c, const struct arrival *a, enum refusal why)
 {
     c->counters.refused_in++;
     if (why == REFUSAL_STAMP)
         c->counters.stamps_missing++;
-    core_refuse(c, id);
+    core_refuse(c, &a->id, a->contributor);
 }
 
 enum refusal core_take(struct core *c, const struct arrival *a, bool *is_forged)
@@ -160,7 +160,7 @@ enum refusal core_take(struct core *c, const struct arrival *a, bool *is_forged)
     entry.stamp_bits = stamp_bits(&a->id, h->stamp);
     enum refusal why = admission_judge(&facts, h, &a->carry, entry.stamp_bits, &entry.deadline_s);
     if (why != REFUSAL_NONE) {
-        count_refusal(c, &a->id, why);
+        count_refusal(c, a, why);
         return why;
     }
     /* Neighbours verify before they carry, so only a liar passes a forgery on. */
@@ -187,7 +187,7 @@ enum refusal core_take(struct core *c, const struct arrival *a, bool *is_forged)
         c->counters.duplicates_in++;
         return REFUSAL_DUPLICATE;
     case ERR_FULL:
-        count_refusal(c, &a->id, REFUSAL_QUOTA);
+        count_refusal(c, a, REFUSAL_QUOTA);
         return REFUSAL_QUOTA;
     default:
         c->failed = e;   /* the database: the commit of this turn will say so */
@@ -224,26 +224,32 @@ bool core_reveal(struct core *c, const uint8_t proof[REVEAL_LEN], uint32_t life_
     return true;
 }
 
-static struct refused *refused_place(const struct core *c, const struct bundle_id *id)
+static struct refused *refused_place(const struct core *c, const struct bundle_id *id, uint32_t contributor)
 {
-    return &c->refused[hash_short(c->key, bytes_of(id->octets, sizeof id->octets)) % REFUSED_MAX];
+    uint8_t name[sizeof id->octets + 4];
+    struct writer w = writer_of(name, sizeof name);
+
+    writer_copy(&w, bytes_of(id->octets, sizeof id->octets));
+    writer_u32(&w, contributor);
+    return &c->refused[hash_short(c->key, writer_bytes(&w)) % REFUSED_MAX];
 }
 
-void core_refuse(struct core *c, const struct bundle_id *id)
+void core_refuse(struct core *c, const struct bundle_id *id, uint32_t contributor)
 {
     if (c->refused == NULL && (c->refused = calloc(REFUSED_MAX, sizeof *c->refused)) == NULL)
         return;
-    struct refused *at = refused_place(c, id);
+    struct refused *at = refused_place(c, id, contributor);
     at->id = *id;
+    at->contributor = contributor;
     at->until_s = store_clock_s(c->store) + REFUSED_KEEP_S;
 }
 
-bool core_is_refused(const struct core *c, const struct bundle_id *id)
+bool core_is_refused(const struct core *c, const struct bundle_id *id, uint32_t contributor)
 {
     if (c->refused == NULL)
         return false;
-    const struct refused *at = refused_place(c, id);
-    return at->until_s > store_clock_s(c->store) && bundle_id_is_equal(&at->id, id);
+    const struct refused *at = refused_place(c, id, contributor);
+    return at->until_s > store_clock_s(c->store) && at->contributor == contributor && bundle_id_is_equal(&at->id, id);
 }
 
 bool core_is_fetched_elsewhere(const struct core *c, const struct contact *asker, const struct bundle_id *id)
