@@ -177,7 +177,7 @@ static enum err become_ready(struct contact *c)
     if (memcmp(link_remote_static(c->link), c->core->static_public, NOISE_KEY_LEN) == 0)
         return ERR_REFUSED;   /* ourselves, through some loop of the network */
     c->phase = PHASE_READY;
-    c->ready_ms = c->heard_ms = c->status_ms = c->core->now_ms;
+    c->ready_ms = c->useful_ms = c->heard_ms = c->status_ms = c->core->now_ms;
     c->core->counters.handshakes++;
     c->peer.contributor = contributor_of(link_remote_static(c->link));
     hash_derive_one(c->sid_key, sizeof c->sid_key, bytes_of(hash, NOISE_HASH_LEN), "sid", bytes_of(NULL, 0));
@@ -494,8 +494,10 @@ void contact_wake(struct contact *c)
         contact_close(c, ERR_NONE, false);
     } else if (c->phase == PHASE_READY) {
         take_wake(c);
-        for (size_t k = 0; k < CLASS_COUNT; k++)
-            recon_tend(&c->recon[k]);
+        for (size_t k = 0; k < CLASS_COUNT; k++) {
+            if (recon_tend(&c->recon[k]))
+                c->core->change_serial++;
+        }
     }
 }
 
@@ -532,6 +534,8 @@ uint64_t contact_wake_at_ms(const struct contact *c)
 
         if (r->is_deferred || (r->role == RECON_ENCODING && r->cells_due > 0))
             sooner(&at, now_ms + POLL_MS);
+        if (r->lacking_waiting > 0)
+            sooner_if_ahead(&at, r->lacking_mark_ms + RECON_PROMISE_MS, now_ms);
         if (r->has_snapshot || r->is_large_holder)
             sooner(&at, now_ms + RECON_IDLE_MS / 3);
     }

@@ -20,6 +20,7 @@ enum {
     PUSHED_PART_MAX    = 4096,          /* a part of more must have been asked for */
     STALL_MS           = 60000,         /* without a bundle that was asked for */
     WAIT_LOOK_MS       = 20,            /* offers that wait for another link look again so often at most */
+    WAIT_LOOK_LATE_MS  = 30000,         /* ... and so often without any news: a promise may have grown old */
     CALM_EVERY_MS      = 10000,
     STATUS_EVERY_MS    = 10000,
     STATUS_STEP        = 5,             /* percent of fill worth telling */
@@ -83,6 +84,7 @@ struct contact {
     struct link_open how;
     struct link *link;
     uint64_t opened_ms, ready_ms, heard_ms, ping_ms;
+    uint64_t useful_ms;                 /* when it last brought a bundle that we kept */
     uint64_t ping_echo, ping_sent_ms;   /* echo 0: none under way */
     uint32_t rtt_ms;
     uint64_t bytes_in, bytes_out, bundles_in, bundles_out;

@@ -110,6 +110,20 @@ static unsigned order_key(const struct pending *p)
     return p->which == CLASS_SOS ? 0 : 1u + p->size_code;
 }
 
+/* What was asked for on this link is not waited for any more. */
+static void lose_want(struct contact *c, const struct fetch_entry *f, enum pending_state to)
+{
+    struct taking *t = &c->take;
+    uint64_t i = (uint32_t)(f->offer - (uint32_t)t->pending_first);
+
+    t->asked_bytes -= f->len < t->asked_bytes ? f->len : t->asked_bytes;
+    if (i >= t->pending.len)
+        return;
+    struct pending *p = ring_at(&t->pending, (size_t)i);
+    if (p->state == PENDING_ASKED && bundle_id_is_equal(&p->id, &f->id))
+        set_state(t, p, to);
+}
+
 enum weighed { WEIGHED_ASK, WEIGHED_NOT, WEIGHED_STOP };
 
 static enum weighed weigh(struct contact *c, struct pending *p, const struct admission *facts)
@@ -133,15 +147,32 @@ static enum weighed weigh(struct contact *c, struct pending *p, const struct adm
     return WEIGHED_ASK;
 }
 
+/* Another link promised it and did not bring it; should it come there after all, it is welcome. */
+static void take_over(struct contact *c, const struct bundle_id *id)
+{
+    const struct fetch_entry *f = fetch_find(&c->core->fetch, id);
+
+    if (f == NULL || f->link == c->id || !core_is_promise_old(c->core, f))
+        return;
+    for (size_t i = 0; i < LINKS_MAX; i++) {
+        struct contact *other = c->core->contacts[i];
+
+        if (other != NULL && other->id == f->link)
+            lose_want(other, f, PENDING_WAITING);
+    }
+    fetch_remove(&c->core->fetch, id);
+}
+
 static bool ask_for(struct contact *c, struct pending *p, uint64_t number, uint64_t answered, struct writer *w)
 {
     struct taking *t = &c->take;
     uint32_t len = bundle_len_of_code(p->size_code);
-    struct fetch_entry entry = { p->id, c->id, (uint32_t)number, len };
+    struct fetch_entry entry = { p->id, c->id, (uint32_t)number, len, c->core->now_ms };
     enum err e;
 
     if (writer_left(w) < WANT_LEN_MAX)
         return false;
+    take_over(c, &p->id);
     if ((e = fetch_add(&c->core->fetch, &entry)) != ERR_NONE) {
         /* The same bundle offered twice on one link. */
         if (e == ERR_EXISTS)
@@ -195,6 +226,13 @@ static void ask_in_order(struct contact *c, uint64_t answered, bool is_waiting_l
     }
 }
 
+static uint64_t look_at_ms(const struct contact *c)
+{
+    const struct taking *t = &c->take;
+
+    return t->looked_at_ms + (t->looked_serial != c->core->change_serial ? WAIT_LOOK_MS : WAIT_LOOK_LATE_MS);
+}
+
 static void write_wants(struct contact *c, struct writer *w)
 {
     struct taking *t = &c->take;
@@ -202,8 +240,7 @@ static void write_wants(struct contact *c, struct writer *w)
     struct record_open o;
 
     pop_answered(t);
-    bool is_look_due = t->waiting_count > 0 && t->looked_serial != c->core->change_serial &&
-                       c->core->now_ms - t->looked_at_ms >= WAIT_LOOK_MS;
+    bool is_look_due = t->waiting_count > 0 && c->core->now_ms >= look_at_ms(c);
     bool is_asking = (t->new_count > 0 || is_look_due) && t->asked_bytes < WANTS_BYTES_MAX;
     bool is_telling = t->pending_first - t->answered_told >= ANSWERED_STEP ||
                       (t->pending.len == 0 && t->pending_first != t->answered_told);
@@ -277,19 +314,11 @@ enum err take_write(struct contact *c, struct writer *w)
 /* The want that this bundle answers is over, if it was ours. */
 static bool end_want(struct contact *c, const struct bundle_id *id)
 {
-    struct taking *t = &c->take;
     const struct fetch_entry *f = fetch_find(&c->core->fetch, id);
 
     if (f == NULL || f->link != c->id)
         return false;
-    uint64_t i = (uint32_t)(f->offer - (uint32_t)t->pending_first);
-    t->asked_bytes -= f->len < t->asked_bytes ? f->len : t->asked_bytes;
-    if (i < t->pending.len) {
-        struct pending *p = ring_at(&t->pending, (size_t)i);
-
-        if (p->state == PENDING_ASKED && memcmp(&p->id, id, sizeof *id) == 0)
-            set_state(t, p, PENDING_DONE);
-    }
+    lose_want(c, f, PENDING_DONE);
     fetch_remove(&c->core->fetch, id);
     return true;
 }
@@ -375,6 +404,7 @@ static enum err arrive(struct contact *c, struct carry carry, struct bytes bytes
     if (is_forged)
         return ERR_AUTH;
     if (why == REFUSAL_NONE) {
+        c->useful_ms = c->core->now_ms;
         note_stored_everywhere(c, &a.id);
         return ERR_NONE;
     }
@@ -392,22 +422,14 @@ enum err take_on_bundle(struct contact *c, struct carry carry, struct bytes bund
 
 /* The beginning came over one link and the end over another, and they do not belong together. This link need not be the
  * liar: if it had offered the bundle, it is asked for all of it. */
-static bool ask_anew(struct contact *c, const struct bundle_id *id)
+static void ask_anew(struct contact *c, const struct bundle_id *id)
 {
-    struct taking *t = &c->take;
     const struct fetch_entry *f = fetch_find(&c->core->fetch, id);
 
     if (f == NULL || f->link != c->id)
-        return false;
-    uint64_t i = (uint32_t)(f->offer - (uint32_t)t->pending_first);
-    end_want(c, id);
-    if (i >= t->pending.len)
-        return false;
-    struct pending *p = ring_at(&t->pending, (size_t)i);
-    if (memcmp(&p->id, id, sizeof *id) != 0)
-        return false;
-    set_state(t, p, PENDING_NEW);
-    return true;
+        return;
+    lose_want(c, f, PENDING_NEW);
+    fetch_remove(&c->core->fetch, id);
 }
 
 static bool is_spoilt(const struct partial *whole)
@@ -589,8 +611,8 @@ uint64_t take_wake_at_ms(const struct contact *c)
 
     if (is_waiting_for_peer(c))
         at = t->progress_at_ms + STALL_MS;
-    if (t->waiting_count > 0 && t->looked_serial != c->core->change_serial && t->looked_at_ms + WAIT_LOOK_MS < at)
-        at = t->looked_at_ms + WAIT_LOOK_MS;
+    if (t->waiting_count > 0 && look_at_ms(c) < at)
+        at = look_at_ms(c);
     /* Held back by the rate. */
     if (!rate_has(&t->rate, core_link_rate(c->core)) && now_ms + POLL_MS < at)
         at = now_ms + POLL_MS;

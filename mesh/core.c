@@ -252,11 +252,16 @@ bool core_is_refused(const struct core *c, const struct bundle_id *id, uint32_t 
     return at->until_s > store_clock_s(c->store) && at->contributor == contributor && bundle_id_is_equal(&at->id, id);
 }
 
+bool core_is_promise_old(const struct core *c, const struct fetch_entry *f)
+{
+    return c->now_ms - f->asked_at_ms >= PROMISE_MS + (uint64_t)f->len;
+}
+
 bool core_is_fetched_elsewhere(const struct core *c, const struct contact *asker, const struct bundle_id *id)
 {
     const struct fetch_entry *f = fetch_find(&c->fetch, id);
 
-    if (f != NULL && f->link != asker->id)
+    if (f != NULL && f->link != asker->id && !core_is_promise_old(c, f))
         return true;
     for (size_t i = 0; i < LINKS_MAX; i++) {
         const struct contact *at = c->contacts[i];

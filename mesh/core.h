@@ -23,6 +23,7 @@ enum {
     REFUSED_KEEP_S      = 600,
     MET_MAX             = 64,            /* settled pairs remembered for beacons */
     SPREAD_DELAY_MS     = 1500,
+    PROMISE_MS          = 120000,        /* and a millisecond a byte: then a promised bundle may be asked of others too */
     CONTRIBUTOR_IMPORT  = 1,             /* bundles from a file */
 };
 
@@ -110,7 +111,9 @@ bool core_reveal(struct core *c, const uint8_t proof[REVEAL_LEN], uint32_t life_
 void core_refuse(struct core *c, const struct bundle_id *id, uint32_t contributor);
 bool core_is_refused(const struct core *c, const struct bundle_id *id, uint32_t contributor);
 
-/* Somebody else is fetching it: over a named want, or among short ids asked for blindly. */
+/* Somebody else is fetching it: over a named want, or among short ids asked for blindly. Not for ever, whatever else comes
+ * over that link meanwhile: a liar could promise what it wants to keep from us. */
+bool core_is_promise_old(const struct core *c, const struct fetch_entry *f);
 bool core_is_fetched_elsewhere(const struct core *c, const struct contact *asker, const struct bundle_id *id);
 
 void core_met(struct core *c, const uint8_t advert[ADVERT_RANDOM_LEN], uint64_t fingerprint);

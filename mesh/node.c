@@ -109,6 +109,25 @@ static struct contact *find(const struct node *n, uint32_t link)
     return NULL;
 }
 
+/* Peers that only hold their link open could take every place, with keys that cost nothing. The one that has brought nothing
+ * new for longest goes, unless it is a friend. */
+static void make_room(struct core *c)
+{
+    struct contact *least = NULL;
+
+    if (c->contact_count + LINKS_SPARE <= LINKS_MAX)
+        return;
+    for (size_t i = 0; i < LINKS_MAX; i++) {
+        struct contact *at = c->contacts[i];
+
+        if (at != NULL && at->phase == PHASE_READY && !at->is_friend && c->now_ms - at->useful_ms >= LINK_USELESS_MS &&
+            (least == NULL || at->useful_ms < least->useful_ms))
+            least = at;
+    }
+    if (least != NULL)
+        contact_leave(least, BYE_BUSY);
+}
+
 enum err node_link_open(struct node *n, const struct link_open *how, uint32_t *link, uint64_t now_ms)
 {
     struct core *c = &n->core;
@@ -122,6 +141,7 @@ enum err node_link_open(struct node *n, const struct link_open *how, uint32_t *l
             return e;
         c->contact_count++;
         *link = c->next_link++;
+        make_room(c);
         return ERR_NONE;
     }
     return ERR_FULL;

@@ -49,6 +49,7 @@ void recon_drop_lacking(struct recon *r)
     free(r->lacking);
     r->lacking = NULL;
     r->lacking_count = r->lacking_open = r->lacking_asked = r->lacking_waiting = 0;
+    r->lacking_old = r->lacking_mark = 0;
 }
 
 void recon_clear(struct recon *r)
@@ -78,9 +79,12 @@ static bool has_place(struct recon *r)
 {
     if (r->is_large_holder || r->stated_ours < RECON_LARGE)
         return true;
-    if (r->shared->large_count >= RECON_LARGE_AT_ONCE)
+    if (r->shared->large_count >= RECON_LARGE_AT_ONCE) {
+        r->shared->large_missed_at_ms = r->shared->now_ms;
         return false;
+    }
     r->shared->large_count++;
+    r->placed_at_ms = r->shared->now_ms;
     r->is_large_holder = true;
     return true;
 }
@@ -644,7 +648,7 @@ bool recon_is_asked(const struct recon *r, uint64_t sid)
 {
     const uint64_t *at = r->lacking_waiting > 0 ? find_lacking(r, sid) : NULL;
 
-    return at != NULL && (*at & IS_ASKED) != 0 && (*at & IS_RESOLVED) == 0;
+    return at != NULL && at >= r->lacking + r->lacking_old && (*at & IS_ASKED) != 0 && (*at & IS_RESOLVED) == 0;
 }
 
 bool recon_next_lacking(struct recon *r, uint64_t *sid)
@@ -655,6 +659,8 @@ bool recon_next_lacking(struct recon *r, uint64_t *sid)
         if ((*at & IS_RESOLVED) == 0) {
             *at |= IS_ASKED;
             *sid = *at & SID_MASK;
+            if (r->lacking_waiting == 0)
+                r->lacking_mark_ms = r->shared->now_ms;
             r->lacking_asked++;
             r->lacking_waiting++;
             return true;
@@ -663,22 +669,44 @@ bool recon_next_lacking(struct recon *r, uint64_t *sid)
     return false;
 }
 
-void recon_tend(struct recon *r)
+/* A peer that says a word now and then must not keep its place for ever. */
+static bool is_place_over(const struct recon *r, uint64_t now_ms)
+{
+    if (!r->is_large_holder)
+        return false;
+    bool is_waited_for = r->shared->large_missed_at_ms != 0 && now_ms - r->shared->large_missed_at_ms < RECON_WAITED_MS;
+    return now_ms - r->heard_at_ms >= RECON_IDLE_MS || (is_waited_for && now_ms - r->placed_at_ms >= RECON_HOLD_MS);
+}
+
+/* Asked in order, so a cursor of some time ago parts the old from the new. */
+static bool age_asked(struct recon *r, uint64_t now_ms)
+{
+    if (r->lacking_waiting == 0 || now_ms - r->lacking_mark_ms < RECON_PROMISE_MS)
+        return false;
+    bool is_any = r->lacking_mark > r->lacking_old;
+    r->lacking_old = r->lacking_mark;
+    r->lacking_mark = r->lacking_asked;
+    r->lacking_mark_ms = now_ms;
+    return is_any;
+}
+
+bool recon_tend(struct recon *r)
 {
     uint64_t now_ms = r->shared->now_ms;
 
     if (r->has_snapshot && r->role != RECON_DECODING && r->encoder == NULL &&
         now_ms - r->used_at_ms >= SNAPSHOT_IDLE_MS)
         drop_snapshot(r);
-    if (r->is_large_holder && r->role == RECON_ENCODING && now_ms - r->heard_at_ms >= RECON_IDLE_MS) {
+    if (is_place_over(r, now_ms) && r->role == RECON_ENCODING) {
         drop_sketches(r);
         release_place(r);
     }
     /* A decoder is not rebuilt: its cells would be gone. It asks for another round when there is place. */
-    if (r->is_large_holder && r->role == RECON_DECODING && now_ms - r->heard_at_ms >= RECON_IDLE_MS) {
+    if (is_place_over(r, now_ms) && r->role == RECON_DECODING) {
         drop_sketches(r);
         release_place(r);
         r->role = RECON_AWAIT;
         r->is_deferred = true;
     }
+    return age_asked(r, now_ms);
 }

@@ -19,13 +19,16 @@ enum {
     RECON_LARGE         = 8192,     /* members; such sets are reconciled with few neighbours at a time */
     RECON_LARGE_AT_ONCE = 2,
     RECON_GATHER_MAX    = 4096,     /* arrival numbers gathered at a time */
-    RECON_IDLE_MS       = 15000,    /* a peer that says nothing for so long gives its place up */
+    RECON_IDLE_MS       = 15000,    /* a peer that says nothing for so long gives its place up ... */
+    RECON_HOLD_MS       = 120000,   /* ... and after so long any peer does when others wait */
+    RECON_WAITED_MS     = 1000,     /* those look again more often than that */
+    RECON_PROMISE_MS    = 60000,    /* what was asked for so long ago, or up to twice, may be asked of others */
 };
 
 enum recon_role { RECON_DONE, RECON_AWAIT, RECON_LISTING, RECON_ENCODING, RECON_DECODING };
 
 /* What every reconciliation of a node shares. */
-struct recon_shared { struct store *store; unsigned large_count; uint64_t now_ms; };
+struct recon_shared { struct store *store; unsigned large_count; uint64_t now_ms, large_missed_at_ms; };
 
 struct recon {
     struct recon_shared *shared;
@@ -36,7 +39,7 @@ struct recon {
     uint8_t sid_key[16], hash[64];
     uint64_t last_seq;                  /* members arrived no later */
     uint64_t stated_ours, stated_theirs;
-    uint64_t heard_at_ms;
+    uint64_t heard_at_ms, placed_at_ms;
 
     struct snapshot snapshot;
     bool has_snapshot;
@@ -56,6 +59,8 @@ struct recon {
     size_t lacking_count, lacking_open; /* all; not yet resolved */
     size_t lacking_asked;               /* cursor of the contact */
     size_t lacking_waiting;             /* asked and not resolved */
+    size_t lacking_old, lacking_mark;   /* cursors of some time ago */
+    uint64_t lacking_mark_ms;
     uint64_t *giving;                   /* arrival numbers that only we have, in order of worth */
     size_t giving_count, giving_at;
     /* When nearly all is to be given, a piece at a time: a list of all for each newcomer would not be bounded. */
@@ -96,11 +101,11 @@ bool     recon_is_giving(const struct recon *r);
 /* Short ids that we lack. resolve: it came, or will not; says whether it had been asked for and was open. */
 enum { LACKING_RESOLVED = 1, LACKING_WAS_OPEN = 2, LACKING_WAS_ASKED = 4 };
 unsigned recon_resolve(struct recon *r, uint64_t sid);
-bool     recon_is_asked(const struct recon *r, uint64_t sid);     /* open and asked for */
+bool     recon_is_asked(const struct recon *r, uint64_t sid);     /* open and asked for of late */
 bool     recon_next_lacking(struct recon *r, uint64_t *sid);      /* marks it asked */
 void     recon_drop_lacking(struct recon *r);
 
-/* Frees what is not used; called now and then. */
-void     recon_tend(struct recon *r);
+/* Frees what is not used; called now and then. True: something asked for may now be asked of others. */
+bool     recon_tend(struct recon *r);
 
 #endif

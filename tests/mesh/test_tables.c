@@ -35,7 +35,7 @@ static void test_fetch(uint64_t seed)
         struct bundle_id id = id_of(n);
 
         if (what < 55) {
-            struct fetch_entry e = { id, link, n, 256 };
+            struct fetch_entry e = { id, link, n, 256, 0 };
             CHECK(fetch_add(&f, &e) == (model[n] != 0 ? ERR_EXISTS : ERR_NONE));
             count += model[n] == 0;
             model[n] = model[n] != 0 ? model[n] : link;
