@@ -476,8 +476,46 @@ static void check_inbox(void)
     town_clear(&t);
 }
 
+/* A neighbour gives the newest first; they are read in the order they were written. */
+static void check_order(void)
+{
+    static struct town t;
+    char text[16];
+    struct texts x = { "", 0 };
+
+    town_init(&t, 67);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    town_introduce(&t, ana, ben);
+    for (int i = 1; i <= 4; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        town_send(&t, ana, "Ben", text, NULL);
+        town_run(&t, 60);
+    }
+    settle(&t, ana, ben);
+    /* And of one second, in a session. */
+    for (int i = 5; i <= 12; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        town_send(&t, ana, "Ben", text, NULL);
+    }
+    settle(&t, ana, ben);
+    town_reopen(&t, ben);
+    CHECK_ERR("", messenger_messages(t.people[ben].m, town_friend(&t, ben, "Ana"), 1, note_text, &x), ERR_NONE);
+    if (!CHECK(strcmp(x.all, "1;2;3;4;5;6;7;8;9;10;11;12;") == 0))
+        fprintf(stderr, "    %s\n", x.all);
+    /* Ids lead to where the messages are now. */
+    for (uint32_t n = 1; n <= 12; n++) {
+        struct message_record msg;
+        struct place at;
+
+        REQUIRE(message_load(t.people[ben].m, inside(&t, ben, "Ana"), n, &msg) == ERR_NONE);
+        CHECK(message_place(t.people[ben].m, &msg.id, &at) == ERR_NONE && at.number == n);
+    }
+    town_clear(&t);
+}
+
 int main(void)
 {
+    check_order();
     check_names();
     check_sizes();
     check_no_room();
