@@ -347,7 +347,7 @@ enum err node_claim(struct node *n, const struct bundle_id *id)
     if (at == NULL)
         return ERR_NOT_FOUND;
     struct store_entry e = *at;
-    e.quota_class = QUOTA_OWN;
+    e.quota_class = QUOTA_CONTACT;
     return store_update(n->core.store, &e);
 }
 

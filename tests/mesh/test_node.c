@@ -636,7 +636,7 @@ static void test_claim(void)
     CHECK(net_settle(&net, 5000));
     CHECK(store_find(net.nodes[b].store, &id)->quota_class == QUOTA_STRANGER);
     CHECK(node_claim(net.nodes[b].node, &id) == ERR_NONE);
-    CHECK(store_find(net.nodes[b].store, &id)->quota_class == QUOTA_OWN);
+    CHECK(store_find(net.nodes[b].store, &id)->quota_class == QUOTA_CONTACT);
     CHECK(node_claim(net.nodes[b].node, &none) == ERR_NOT_FOUND);
     net_clear(&net);
 }
