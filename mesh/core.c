@@ -8,6 +8,7 @@
 #include "crypto/tags.h"
 #include "mesh/bundle.h"
 #include "mesh/contact.h"
+#include "mesh/route.h"
 
 static const uint64_t EPOCH_UNIX_S = 1735689600;  /* 2025-01-01 00:00 UTC, as mesh/base/header.c */
 enum { CLOCK_PEERS_MIN = 3 };
@@ -176,7 +177,7 @@ enum refusal core_take(struct core *c, const struct arrival *a, bool *is_forged)
     entry.contributor = a->contributor;
     entry.bundle_class = h->bundle_class;
     entry.quota_class = (uint8_t)admission_class(&facts, h->bundle_class);
-    entry.hops = a->carry.hops;
+    entry.hops = route_hops_kept(a->carry.hops, &c->rng);
     entry.budget = a->carry.budget > 0 ? a->carry.budget : 1;
     enum err e = store_put(c->store, &entry, a->bytes);
     switch (e) {

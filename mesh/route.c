@@ -11,6 +11,11 @@ uint8_t route_first_hops(const struct rng *g)
     return (uint8_t)rng_below(g, OWN_HOPS_BELOW);
 }
 
+uint8_t route_hops_kept(uint8_t hops, const struct rng *g)
+{
+    return hops == 1 && rng_below(g, 2) == 0 ? 0 : hops;
+}
+
 bool route_is_givable(const struct store_entry *e, const struct route_peer *peer)
 {
     if (e->contributor == peer->contributor || e->hops >= peer->hops_max)

@@ -28,6 +28,10 @@ struct route_peer {
     uint8_t hops_max;
 };
 
+/* The hops that a relay keeps of those a bundle arrived with. Only an author could ever give a bundle its first hop if every
+ * relay added one; so a relay forgets the first as often as not. */
+uint8_t route_hops_kept(uint8_t hops, const struct rng *g);
+
 uint8_t route_first_budget(uint32_t len, uint8_t fill_percent);
 uint8_t route_first_hops(const struct rng *g);
 
