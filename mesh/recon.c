@@ -89,6 +89,18 @@ static bool has_place(struct recon *r)
     return true;
 }
 
+/* Whether another sketch may be made now. Sketches of small sets cost little. */
+static bool may_build(const struct recon *r)
+{
+    return r->stated_ours < RECON_LARGE || r->built_at_ms == 0 || r->shared->now_ms - r->built_at_ms >= RECON_BUILD_GAP_MS;
+}
+
+static void note_built(struct recon *r)
+{
+    r->sketches++;
+    r->built_at_ms = r->shared->now_ms > 0 ? r->shared->now_ms : 1;
+}
+
 static enum err need_snapshot(struct recon *r)
 {
     enum err e;
@@ -337,7 +349,7 @@ static enum err need_encoder(struct recon *r)
     e = sketch_encoder_new(&r->encoder, sids, r->snapshot.count, key);
     free(sids);
     r->cells_sent = 0;
-    r->sketches++;
+    note_built(r);
     return e;
 }
 
@@ -365,7 +377,7 @@ static bool write_cells(struct recon *r, struct writer *w)
         struct record_open o;
         uint8_t head[2] = { r->which, r->round };
 
-        if (!has_place(r))
+        if (!has_place(r) || (r->encoder == NULL && !may_build(r)))
             return true;
         if (need_encoder(r) != ERR_NONE)
             return false;
@@ -414,7 +426,7 @@ bool recon_write(struct recon *r, struct writer *w)
 {
     if (!recon_is_due(r))
         return true;
-    if (r->is_deferred && has_place(r)) {
+    if (r->is_deferred && may_build(r) && has_place(r)) {
         r->is_deferred = false;
         if (r->round + 1 >= RECON_ROUNDS_MAX) {
             r->fails = RECON_FAILS_MAX;
@@ -491,7 +503,7 @@ static enum err start_decoding(struct recon *r, uint64_t set_count)
     r->cells_got = 0;
     r->cells_asked = RECON_FIRST_BURST;
     r->stated_theirs = set_count;
-    r->sketches++;
+    note_built(r);
     return ERR_NONE;
 }
 
@@ -528,7 +540,7 @@ enum err recon_on_cells(struct recon *r, uint8_t round, uint64_t first, uint64_t
         if (first != 0)
             return ERR_NONE;   /* of a round given up */
         r->round = round;
-        if (!has_place(r)) {
+        if (!has_place(r) || !may_build(r)) {
             r->is_deferred = true;
             return ERR_NONE;
         }

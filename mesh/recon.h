@@ -21,6 +21,7 @@ enum {
     RECON_GATHER_MAX    = 4096,     /* arrival numbers gathered at a time */
     RECON_IDLE_MS       = 15000,    /* a peer that says nothing for so long gives its place up ... */
     RECON_HOLD_MS       = 120000,   /* ... and after so long any peer does when others wait */
+    RECON_BUILD_GAP_MS  = 1000,     /* between two sketches of a large set on one link: a word of theirs costs us many */
     RECON_WAITED_MS     = 1000,     /* those look again more often than that */
     RECON_PROMISE_MS    = 60000,    /* what was asked for so long ago, or up to twice, may be asked of others */
 };
@@ -40,6 +41,7 @@ struct recon {
     uint64_t last_seq;                  /* members arrived no later */
     uint64_t stated_ours, stated_theirs;
     uint64_t heard_at_ms, placed_at_ms;
+    uint64_t built_at_ms;               /* the last sketch; 0: none yet */
 
     struct snapshot snapshot;
     bool has_snapshot;

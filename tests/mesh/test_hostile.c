@@ -210,6 +210,34 @@ static void test_sketch_places(void)
     net_clear(&net);
 }
 
+/* One word of theirs makes us sketch all that we carry: not as often as they can say it. */
+static void test_sketch_rounds(void)
+{
+    static struct net net;
+    struct liar liar;
+    struct node_counters before, after;
+
+    net_init(&net, 46);
+    int b = net_add(&net, NULL, NULL);
+    net_submit(&net, b, 8300, 0, NULL);
+    liar_meet(&liar, &net, b, false, 9000);
+    node_counters(net.nodes[b].node, &before);
+    for (int i = 0; i < 7 && liar_is_heard(&liar); i++) {
+        struct writer w = liar_begin(&liar);
+
+        record_put_settled(&w, CLASS_SEALED, SETTLED_AGAIN);
+        liar_say(&liar, &w);
+    }
+    node_counters(net.nodes[b].node, &after);
+    CHECK(after.sketches == before.sketches);
+    net_run(&net, 1500);
+    liar_hear(&liar);
+    node_counters(net.nodes[b].node, &after);
+    CHECK(after.sketches == before.sketches + 1);
+    liar_leave(&liar);
+    net_clear(&net);
+}
+
 int main(void)
 {
     test_refused_for_me_only();
@@ -220,5 +248,6 @@ int main(void)
     test_held_by_promise(false);
     test_places();
     test_sketch_places();
+    test_sketch_rounds();
     return check_report("hostile");
 }
