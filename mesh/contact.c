@@ -26,7 +26,7 @@ enum err contact_new(struct contact **out, struct core *core, uint32_t id, const
         c->how.frame_max = LINK_FRAME_MAX;
     if (c->how.frame_max < BUNDLE_LEN_MIN)
         c->how.frame_max = BUNDLE_LEN_MIN;
-    c->opened_ms = c->heard_ms = core->now_ms;
+    c->opened_ms = c->useful_ms = c->heard_ms = core->now_ms;
     if ((e = link_new(&c->link, &p, &core->rng)) != ERR_NONE) {
         free(c);
         return e;

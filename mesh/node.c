@@ -120,8 +120,10 @@ static void make_room(struct core *c)
     for (size_t i = 0; i < LINKS_MAX; i++) {
         struct contact *at = c->contacts[i];
 
-        if (at != NULL && at->phase == PHASE_READY && !at->is_friend && c->now_ms - at->useful_ms >= LINK_USELESS_MS &&
-            (least == NULL || at->useful_ms < least->useful_ms))
+        if (at == NULL || (at->phase != PHASE_READY && at->phase != PHASE_HANDSHAKE) || at->is_friend)
+            continue;
+        if (c->now_ms - at->useful_ms >= (at->phase == PHASE_READY ? LINK_USELESS_MS : LINK_SLOW_MS) &&
+            (least == NULL || at->phase < least->phase || (at->phase == least->phase && at->useful_ms < least->useful_ms)))
             least = at;
     }
     if (least != NULL)

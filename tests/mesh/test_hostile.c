@@ -170,6 +170,32 @@ static void test_places(void)
     net_clear(&net);
 }
 
+/* Callers that never finish their handshake, one after the other. */
+static void test_callers(void)
+{
+    static struct prey prey;
+    struct net net;
+    uint32_t link[LINKS_MAX];
+
+    net_init(&net, 47);
+    int a = net_add(&net, NULL, NULL), b = net_add(&net, NULL, NULL);
+    prey_make(&prey, &net, a, CODE_8K);
+    for (int i = 0; i < LINKS_MAX; i++) {
+        struct link_open how = { .kind = LINK_SIM };
+
+        REQUIRE(node_link_open(net.nodes[b].node, &how, &link[i], net.now_ms) == ERR_NONE);
+        net_run(&net, 100);
+        for (int k = 0; k <= i; k++) {
+            if (node_link_is_finished(net.nodes[b].node, link[k]))
+                node_link_close(net.nodes[b].node, link[k], net.now_ms);
+        }
+    }
+    net_connect(&net, a, b, 5, 0, 0);
+    net_run(&net, 2000);
+    CHECK(net_has(&net, b, &prey.id));
+    net_clear(&net);
+}
+
 /* Two peers take the places for large sketches and ask for one cell now and then. */
 static void test_sketch_places(void)
 {
@@ -247,6 +273,7 @@ int main(void)
     test_held_by_promise(true);
     test_held_by_promise(false);
     test_places();
+    test_callers();
     test_sketch_places();
     test_sketch_rounds();
     return check_report("hostile");
