@@ -178,7 +178,7 @@ enum refusal core_take(struct core *c, const struct arrival *a, bool *is_forged)
     entry.bundle_class = h->bundle_class;
     entry.quota_class = (uint8_t)admission_class(&facts, h->bundle_class);
     entry.hops = route_hops_kept(a->carry.hops, &c->rng);
-    entry.budget = a->carry.budget > 0 ? a->carry.budget : 1;
+    entry.budget = route_budget_taken(a->carry.budget, &c->rng);
     enum err e = store_put(c->store, &entry, a->bytes);
     switch (e) {
     case ERR_NONE:

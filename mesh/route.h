@@ -32,6 +32,10 @@ struct route_peer {
  * relay added one; so a relay forgets the first as often as not. */
 uint8_t route_hops_kept(uint8_t hops, const struct rng *g);
 
+/* Likewise: only an author has all copies, so the largest share given would name it. Its receiver has all of them anew as often
+ * as not, which is half as many copies again. */
+uint8_t route_budget_taken(uint8_t budget, const struct rng *g);
+
 uint8_t route_first_budget(uint32_t len, uint8_t fill_percent);
 uint8_t route_first_hops(const struct rng *g);
 
