@@ -84,7 +84,7 @@ struct contact {
     struct link_open how;
     struct link *link;
     uint64_t opened_ms, ready_ms, heard_ms, ping_ms;
-    uint64_t useful_ms;                 /* when it last brought a bundle that we kept, or began */
+    uint64_t useful_ms;                 /* when it began, or last brought a bundle that we kept, or lately took one */
     uint64_t ping_echo, ping_sent_ms;   /* echo 0: none under way */
     uint32_t rtt_ms;
     uint64_t bytes_in, bytes_out, bundles_in, bundles_out;
