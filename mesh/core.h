@@ -52,6 +52,7 @@ struct core {
     uint8_t key[16];                     /* secret, for tables */
 
     uint64_t last_seq;                   /* newest bundle */
+    uint64_t committed_seq;              /* newest durable bundle */
     uint64_t told_seq;                   /* NODE_STORED was said up to here */
     uint64_t change_serial;              /* bundles came or fetches ended: waiting offers look again */
 
@@ -109,6 +110,8 @@ bool core_reveal(struct core *c, const uint8_t proof[REVEAL_LEN], uint32_t life_
 /* Not to be asked of this contributor again for a while. Of others it is: most reasons lie in who brings it and how (hops,
  * life, stamp, quota), and a liar could keep a bundle away by bringing it badly. */
 void core_refuse(struct core *c, const struct bundle_id *id, uint32_t contributor);
+/* Those of this contributor, in no order. */
+void core_walk_refused(const struct core *c, uint32_t contributor, store_visit_seen *visit, void *ctx);
 bool core_is_refused(const struct core *c, const struct bundle_id *id, uint32_t contributor);
 
 /* Somebody else is fetching it: over a named want, or among short ids asked for blindly. Not for ever, whatever else comes
