@@ -150,7 +150,7 @@ static void check_no_room(void)
     town_init(&t, 52);
     int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
     town_introduce(&t, ana, ben);
-    t.net.nodes[t.people[ana].node].store_config.capacity_bytes = FIT * 16384;
+    t.net.nodes[t.people[ana].node].store_config.capacity_bytes = FIT * 16384 / 3 * 4 + 4;   /* three quarters are for own ones */
     town_run(&t, 1);
     town_crash(&t, ana);
     memset(text, 'y', sizeof text - 1);
