@@ -247,6 +247,14 @@ void quota_move(struct quota *q, uint32_t slot, uint8_t quota_class)
     account_close_if_empty(q, account);
 }
 
+void quota_revalue(struct quota *q, uint32_t slot)
+{
+    struct slot *s = catalogue_at(q->catalogue, slot);
+
+    heap_change(&q->accounts[s->account].bundles, s->account_at, worth_key(&s->entry), bundle_moved, q);
+    account_changed(q, s->account);
+}
+
 uint64_t quota_contributed(const struct quota *q, uint8_t quota_class, uint32_t contributor)
 {
     uint32_t at = account_find(q, quota_class, contributor);

@@ -58,6 +58,9 @@ void quota_leave(struct quota *q, uint32_t slot);
 /* Moves it to another class, after quota_reserve for that, and takes a changed deadline into account. */
 void quota_move(struct quota *q, uint32_t slot, uint8_t quota_class);
 
+/* Its stamp is another one. */
+void quota_revalue(struct quota *q, uint32_t slot);
+
 /* Finds who has to go so that `newcomer` fits, and counts them out: q->victims. ERR_FULL, ERR_NO_MEMORY:
  * nothing changed. quota_unplan counts them in again. */
 enum err quota_plan(struct quota *q, const struct store_entry *newcomer);

@@ -88,6 +88,10 @@ bool store_has_seen(const struct store *s, const struct bundle_id *id);
  * (only to sooner). ERR_NOT_FOUND. */
 enum err store_update(struct store *s, const struct store_entry *entry);
 
+/* Puts another stamp into the bundle (its id does not cover it), which is worth `bits`. ERR_NOT_FOUND; ERR_CORRUPT;
+ * ERR_FULL: the disk is short. Nothing changed then. */
+enum err store_stamp(struct store *s, const struct bundle_id *id, const uint8_t stamp[STAMP_LEN], uint8_t bits);
+
 /* Removes it and, when `is_remembered`, does not take it again while it could live. */
 enum err store_remove(struct store *s, const struct bundle_id *id, bool is_remembered);
 

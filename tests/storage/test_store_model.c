@@ -260,6 +260,15 @@ static void step_update(struct store *s, const struct rng *rng)
     now.at[i].e = e;
 }
 
+static void step_stamp(struct store *s, const struct rng *rng)
+{
+    struct store_entry *e = &now.at[rng_below(rng, (uint32_t)now.count)].e;
+    static const uint8_t none[STAMP_LEN];
+
+    e->stamp_bits = (uint8_t)(rng_below(rng, 3) * 8);
+    CHECK_ERR(label, store_stamp(s, &e->id, none, e->stamp_bits), ERR_NONE);
+}
+
 static void step_remove(struct store *s, const struct rng *rng)
 {
     size_t i = rng_below(rng, (uint32_t)now.count);
@@ -313,7 +322,10 @@ static void run(uint64_t seed)
         if (what < 60) {
             step_put(s, &rng);
         } else if (what < 70 && now.count > 0) {
-            step_update(s, &rng);
+            if (rng_below(&rng, 4) == 0)
+                step_stamp(s, &rng);
+            else
+                step_update(s, &rng);
         } else if (what < 82 && now.count > 0) {
             step_remove(s, &rng);
         } else if (what < 86) {
