@@ -145,6 +145,8 @@ enum err give_write(struct contact *c, struct writer *w);
 enum err give_on_want(struct contact *c, uint64_t answered, struct bytes wants);
 enum err give_on_ask(struct contact *c, uint8_t which, bool is_name, struct sids sids);
 enum err give_on_ack(struct contact *c, uint64_t count, struct bytes exceptions);
+/* Offers it although it was considered before: it is worth more to them now. */
+void give_again(struct contact *c, uint64_t seq);
 bool give_is_idle(const struct contact *c);
 uint64_t give_left(const struct contact *c);
 

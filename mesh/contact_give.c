@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mesh/bundle.h"
+
 static const uint64_t REF_SID = (uint64_t)1 << 63;
 static const uint64_t SID_MASK = 0xffffffffffffu;
 static const uint64_t TAKEN = (uint64_t)1 << 63;   /* on an offer: it was wanted already */
@@ -41,12 +43,19 @@ static const struct store_entry *entry_of(const struct contact *c, uint64_t seq)
     return store_find_seq(c->core->store, seq);
 }
 
-static bool is_givable(const struct contact *c, const struct store_entry *e)
+/* What only a stamp keeps back is worked for. */
+static bool is_givable(struct contact *c, const struct store_entry *e)
 {
     struct route_peer peer;
 
     contact_route_peer(c, &peer);
-    return route_is_givable(e, &peer) && e->deadline_s > store_clock_s(c->core->store);
+    if (e->deadline_s <= store_clock_s(c->core->store))
+        return false;
+    if (route_is_givable(e, &peer))
+        return true;
+    if (route_wants_stamp(e, &peer))
+        core_want_stamp(c->core, e, peer.stamp_bits, c->id);
+    return false;
 }
 
 static size_t frame_max(const struct contact *c)
@@ -534,6 +543,14 @@ static enum err count_known(struct contact *c, uint64_t seq)
     return e != NULL && e->given == 0 ? count_given(c, seq) : ERR_NONE;
 }
 
+/* Their demand has risen, and what they say of it is under way: until it is here, the least that this bundle lacks. */
+static void hear_demand(struct contact *c, const struct store_entry *e)
+{
+    if (c->peer.stamp_bits <= e->stamp_bits)
+        c->peer.stamp_bits = stamp_demand_above(e->stamp_bits);
+    core_want_stamp(c->core, e, c->peer.stamp_bits, c->id);
+}
+
 static void tell_refused(struct contact *c, uint64_t seq, uint8_t reason)
 {
     static const enum err why[REFUSAL_COUNT] = { ERR_NONE,    ERR_EXISTS,    ERR_FULL,   ERR_REFUSED,
@@ -544,11 +561,13 @@ static void tell_refused(struct contact *c, uint64_t seq, uint8_t reason)
     if (e == NULL || e->quota_class != QUOTA_OWN)
         return;
     struct node_event *event = core_event(c->core, NODE_REFUSED);
-    if (event == NULL)
-        return;
-    event->link = c->id;
-    event->why = why[reason];
-    event->entry = *e;
+    if (event != NULL) {
+        event->link = c->id;
+        event->why = why[reason];
+        event->entry = *e;
+    }
+    if (reason == REFUSAL_STAMP)
+        hear_demand(c, e);
 }
 
 enum err give_on_ack(struct contact *c, uint64_t count, struct bytes exceptions)
@@ -586,6 +605,11 @@ enum err give_on_ack(struct contact *c, uint64_t count, struct bytes exceptions)
     if (failed != ERR_NONE)
         c->core->failed = failed;
     return has_exception ? ERR_MALFORMED : ERR_NONE;
+}
+
+void give_again(struct contact *c, uint64_t seq)
+{
+    (void)ring_push(&c->give.named, &seq);   /* full: the next meeting */
 }
 
 bool give_is_idle(const struct contact *c)
