@@ -149,6 +149,16 @@ static void hear_calm(struct contact *c, uint64_t fingerprint)
         core_met(c->core, c->how.advert_theirs, fingerprint);
 }
 
+static void hear_status(struct contact *c, uint8_t stamp_bits, uint8_t fill_percent)
+{
+    uint8_t before = c->peer.stamp_bits;
+
+    c->peer.stamp_bits = stamp_bits;
+    c->peer.fill_percent = fill_percent;
+    if (stamp_bits < before)
+        core_demand_fell(c->core, c, before);
+}
+
 static void hear_reveals(struct contact *c, const uint8_t *at, size_t count)
 {
     for (size_t i = 0; i < count; i++, at += REVEAL_ENTRY_LEN)
@@ -185,10 +195,7 @@ static enum err act_on(struct contact *c, const struct record *r)
     case RECORD_CHUNK: return take_on_chunk(c, r->u.chunk.bytes);
     case RECORD_ACK: return custody_on_ack(c, r->u.ack.count, r->u.ack.exceptions);
     case RECORD_REVEAL: hear_reveals(c, r->u.reveal.at, r->u.reveal.count); break;
-    case RECORD_STATUS:
-        c->peer.stamp_bits = r->u.status.stamp_bits;
-        c->peer.fill_percent = r->u.status.fill_percent;
-        break;
+    case RECORD_STATUS: hear_status(c, r->u.status.stamp_bits, r->u.status.fill_percent); break;
     case RECORD_RECOGNISE: hear_recognise(c, r->u.recognise.tags); break;
     case RECORD_PING:
         c->is_pong_due = true;
@@ -257,10 +264,12 @@ static void write_status(struct contact *c, struct writer *w)
 {
     struct store_usage usage;
 
-    if (c->core->now_ms - c->status_ms < STATUS_EVERY_MS)
+    uint8_t bits = core_stamp_demand(c->core);
+
+    /* A demand that rose is told at once: what they send meanwhile is sent in vain. */
+    if (bits <= c->told_stamp_bits && c->core->now_ms - c->status_ms < STATUS_EVERY_MS)
         return;
     store_usage(c->core->store, &usage);
-    uint8_t bits = core_stamp_demand(c->core);
     int step = (int)usage.fill_percent - (int)c->told_fill;
     if (bits == c->told_stamp_bits && step < STATUS_STEP && step > -STATUS_STEP)
         return;

@@ -154,11 +154,13 @@ void give_init(struct contact *c);
 void give_clear(struct contact *c);
 /* Records for them, as they fit. ERR_NO_MEMORY ends the link. */
 enum err give_write(struct contact *c, struct writer *w);
+/* Offers it although it was considered before: it is worth more to them now. */
+void give_again(struct contact *c, uint64_t seq);
 bool give_is_idle(const struct contact *c);
 uint64_t give_left(const struct contact *c);
 
 const struct store_entry *give_entry(const struct contact *c, uint64_t seq);      /* NULL: no longer carried */
-bool give_is_givable(const struct contact *c, const struct store_entry *e);
+bool give_is_givable(struct contact *c, const struct store_entry *e);
 bool give_fits_a_frame(const struct contact *c, uint32_t len);
 /* Writes a bundle in one record and counts it sent. */
 enum sent { SENT, SENT_NO_ROOM, SENT_IMPOSSIBLE };

@@ -1,4 +1,5 @@
 /* mesh/contact_custody.c - who has taken what we gave: acknowledgements, copies, refusals. */
+#include "mesh/bundle.h"
 #include "mesh/contact.h"
 
 static enum err count_given(struct contact *c, uint64_t seq)
@@ -43,6 +44,14 @@ void custody_note_carried(struct contact *c, uint64_t seq)
         c->core->failed = e;
 }
 
+/* Their demand has risen, and what they say of it is under way: until it is here, the least that this bundle lacks. */
+static void hear_demand(struct contact *c, const struct store_entry *e)
+{
+    if (c->peer.stamp_bits <= e->stamp_bits)
+        c->peer.stamp_bits = stamp_demand_above(e->stamp_bits);
+    core_want_stamp(c->core, e, c->peer.stamp_bits, c->id);
+}
+
 static void tell_refused(struct contact *c, uint64_t seq, uint8_t reason)
 {
     const struct store_entry *e = give_entry(c, seq);
@@ -51,11 +60,13 @@ static void tell_refused(struct contact *c, uint64_t seq, uint8_t reason)
     if (e == NULL || e->quota_class != QUOTA_OWN)
         return;
     struct node_event *event = core_event(c->core, NODE_REFUSED);
-    if (event == NULL)
-        return;
-    event->link = c->id;
-    event->why = refusal_err((enum refusal)reason);
-    event->entry = *e;
+    if (event != NULL) {
+        event->link = c->id;
+        event->why = refusal_err((enum refusal)reason);
+        event->entry = *e;
+    }
+    if (reason == REFUSAL_STAMP)
+        hear_demand(c, e);
 }
 
 enum err custody_on_ack(struct contact *c, uint64_t count, struct bytes exceptions)

@@ -39,18 +39,25 @@ const struct store_entry *give_entry(const struct contact *c, uint64_t seq)
     return store_find_seq(c->core->store, seq);
 }
 
-bool give_is_givable(const struct contact *c, const struct store_entry *e)
+/* What only a stamp keeps back is worked for. */
+bool give_is_givable(struct contact *c, const struct store_entry *e)
 {
     struct route_peer peer;
 
     contact_route_peer(c, &peer);
+    if (e->deadline_s <= store_clock_s(c->core->store))
+        return false;
     if (e->budget <= 1) {
         struct store_usage usage;
 
         store_usage(c->core->store, &usage);
         peer.is_emptier = c->peer.fill_percent < usage.fill_percent;
     }
-    return route_is_givable(e, &peer) && e->deadline_s > store_clock_s(c->core->store);
+    if (route_is_givable(e, &peer))
+        return true;
+    if (route_wants_stamp(e, &peer))
+        core_want_stamp(c->core, e, peer.stamp_bits, c->id);
+    return false;
 }
 
 static size_t frame_max(const struct contact *c)
@@ -306,6 +313,11 @@ enum err give_write(struct contact *c, struct writer *w)
     give_live(c, &o, w);
     end_offers(&o);
     return serve_write(c, w);
+}
+
+void give_again(struct contact *c, uint64_t seq)
+{
+    (void)ring_push(&c->give.named, &seq);   /* full: the next meeting */
 }
 
 bool give_is_idle(const struct contact *c)

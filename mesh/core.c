@@ -138,9 +138,11 @@ void core_admission(const struct core *c, struct admission *a, uint32_t contribu
 static void count_refusal(struct core *c, const struct arrival *a, enum refusal why)
 {
     c->counters.refused_in++;
+    /* A stamp may be added within the second, and neighbours know the demand: they do not offer it before. */
     if (why == REFUSAL_STAMP)
         c->counters.stamps_missing++;
-    core_refuse(c, &a->id, a->contributor);
+    else
+        core_refuse(c, &a->id, a->contributor);
 }
 
 enum refusal core_take(struct core *c, const struct arrival *a, bool *is_forged)

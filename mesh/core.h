@@ -7,6 +7,7 @@
 #include "mesh/admission.h"
 #include "mesh/fetch.h"
 #include "mesh/link.h"
+#include "mesh/mint.h"
 #include "mesh/node.h"
 #include "mesh/partial.h"
 #include "mesh/recon.h"
@@ -65,6 +66,7 @@ struct core {
     struct partials partials;
     struct reveals reveals;
     struct spread spread;
+    struct mint mint;
     struct ring events;
     struct refused *refused;
     struct met met[MET_MAX];
@@ -103,6 +105,8 @@ enum refusal core_take(struct core *c, const struct arrival *a, bool *is_forged)
 void core_admission(const struct core *c, struct admission *a, uint32_t contributor);
 uint8_t core_stamp_demand(const struct core *c);
 uint32_t core_link_rate(const struct core *c);
+
+enum stamp_work core_stamp_work(struct core *c, uint32_t tries);
 
 /* An anti-packet: true when it proved something and the bundle was removed. */
 bool core_reveal(struct core *c, const uint8_t proof[REVEAL_LEN], uint32_t life_s);

@@ -56,6 +56,7 @@ enum err node_new(struct node **out, const struct node_config *config)
     c->recon.store = config->store;
     c->recon.now_ms = config->now_ms;
     c->next_link = 1;
+    mint_init(&c->mint);
     c->events = ring_of(sizeof(struct node_event), EVENTS_MAX);
     rng_fill(&c->rng, c->key, sizeof c->key);
     fetch_init(&c->fetch, c->key);
@@ -82,6 +83,7 @@ void node_free(struct node *n)
     fetch_clear(&c->fetch);
     partials_clear(&c->partials);
     reveals_clear(&c->reveals);
+    mint_clear(&c->mint);
     ring_clear(&c->events);
     free(c->refused);
     secret_wipe(n, sizeof *n);
@@ -389,6 +391,17 @@ enum err node_import(struct node *n, struct bytes bundle, uint8_t hops, uint16_t
     struct admission facts = { .is_friend = false };
     a.carry.budget = route_first_budget(&usage, admission_class(&facts, a.header.bundle_class), (uint32_t)bundle.len);
     return refusal_err(core_take(c, &a, &is_forged));
+}
+
+enum stamp_work node_stamp_work(struct node *n, uint32_t tries, uint64_t now_ms)
+{
+    core_set_now(&n->core, now_ms);
+    return core_stamp_work(&n->core, tries);
+}
+
+bool node_has_stamp_work(const struct node *n)
+{
+    return n->core.mint.jobs.len > 0;
 }
 
 /* ---- The turn ---- */

@@ -35,6 +35,14 @@ bool route_is_givable(const struct store_entry *e, const struct route_peer *peer
     return peer->is_friend || e->bundle_class == CLASS_SOS || e->stamp_bits >= peer->stamp_bits;
 }
 
+bool route_wants_stamp(const struct store_entry *e, const struct route_peer *peer)
+{
+    struct store_entry stamped = *e;
+
+    stamped.stamp_bits = peer->stamp_bits;
+    return e->stamp_bits < peer->stamp_bits && !route_is_givable(e, peer) && route_is_givable(&stamped, peer);
+}
+
 uint8_t route_budget_given(uint8_t budget)
 {
     if (budget == BUDGET_EPIDEMIC)

@@ -43,6 +43,8 @@ uint8_t route_first_hops(const struct rng *g);
 
 /* May be given on to this peer at all. */
 bool route_is_givable(const struct store_entry *e, const struct route_peer *peer);
+/* Nothing but the stamp they demand is missing. */
+bool route_wants_stamp(const struct store_entry *e, const struct route_peer *peer);
 
 /* Of a budget, what a copy given away takes along, and what stays here. */
 uint8_t route_budget_given(uint8_t budget);

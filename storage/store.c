@@ -299,6 +299,25 @@ enum err store_update(struct store *s, const struct store_entry *entry)
     return ERR_NONE;
 }
 
+enum err store_stamp(struct store *s, const struct bundle_id *id, const uint8_t stamp[STAMP_LEN], uint8_t bits)
+{
+    uint32_t slot = catalogue_find(&s->catalogue, id);
+    enum err e;
+
+    if (slot == SLOT_NONE)
+        return ERR_NOT_FOUND;
+    if (!db_has_reserve(s->db))
+        return ERR_FULL;
+    struct store_entry *old = &catalogue_at(&s->catalogue, slot)->entry, new = *old;
+    new.stamp_bits = bits;
+    if ((e = body_patch(s->db, new.seq, new.len, HEADER_AD_LEN, bytes_of(stamp, STAMP_LEN))) != ERR_NONE ||
+        (e = write_facts(s->db, &new)) != ERR_NONE || (e = clock_save(s, CLOCK_SAVE_BUSY_S)) != ERR_NONE)
+        return e;
+    old->stamp_bits = bits;
+    quota_revalue(&s->quota, slot);
+    return ERR_NONE;
+}
+
 enum err store_remove(struct store *s, const struct bundle_id *id, bool is_remembered)
 {
     struct bundle_id gone = *id; /* the caller's may be lent from the entry */

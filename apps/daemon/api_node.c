@@ -61,7 +61,8 @@ static json_t *counters_json(const struct parts *p)
         { "handshakes", n.handshakes }, { "handshakes_failed", n.handshakes_failed }, { "faults", n.faults },
         { "sketches", n.sketches }, { "sketch_cells", n.sketch_cells }, { "lists", n.lists },
         { "antipackets", n.antipackets }, { "expired", n.expired }, { "evicted", n.evicted },
-        { "oversized", n.oversized }, { "stamps_missing", n.stamps_missing }, { "rate_limited", n.rate_limited },
+        { "oversized", n.oversized }, { "stamps_missing", n.stamps_missing }, { "stamps_made", n.stamps_made },
+        { "rate_limited", n.rate_limited },
     };
     json_t *o = json_object();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)

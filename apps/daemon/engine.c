@@ -13,13 +13,16 @@ enum {
     WALL_EVERY_S    = 300,
     RETRY_FIRST_MS  = 500,
     RETRY_LAST_MS   = 30000,
+    STAMP_SLICE_MS  = 3,         /* of work for stamps, and the pause after it: others have the rest of the processor, */
+    STAMP_PAUSE_MS  = 9,         /* and messages that come in do not wait */
+    STAMP_TRIES     = 256,       /* between two looks at the clock: some ms on the slowest */
 };
 
 struct engine {
     struct event_base *base;
     struct parts *parts;
     struct engine_hooks hooks;
-    struct event *person_timer, *epoch_timer, *wall_timer, *retry_timer;
+    struct event *person_timer, *epoch_timer, *wall_timer, *retry_timer, *stamp_timer;
     uint32_t retry_ms;           /* 0: all is well */
 };
 
@@ -65,6 +68,7 @@ static void close_all(struct engine *e, bool is_final)
     struct parts *p = e->parts;
 
     event_del(e->person_timer);
+    event_del(e->stamp_timer);
     spool_watch_free(p->watch);
     p->watch = NULL;
     lan_free(p->lan);
@@ -100,11 +104,18 @@ static void arm_person_timer(struct engine *e)
         set_timer(e->person_timer, at_ms > now_ms ? at_ms - now_ms + 1 : 1);
 }
 
+static void arm_stamp_timer(struct engine *e)
+{
+    if (node_has_stamp_work(e->parts->node) && !evtimer_pending(e->stamp_timer, NULL))
+        set_timer(e->stamp_timer, STAMP_PAUSE_MS);
+}
+
 static void on_turn(void *ctx)
 {
     struct engine *e = ctx;
 
     arm_person_timer(e);
+    arm_stamp_timer(e);
     e->hooks.on_turn(e->hooks.ctx);
     if (e->parts->needs_reopen)
         set_timer(e->retry_timer, 0);
@@ -139,8 +150,7 @@ static enum err open_node(struct parts *p)
     struct node_config node = {
         .store = p->store, .db = p->db, .rng = p->rng, .now_ms = clock_now_ms(), .wall_unix_s = clock_wall_or_none(),
         .is_wall_trusted = clock_is_synchronised(), .spread_delay_ms = (uint32_t)p->config->spread_delay_ms,
-        /* Messages are not stamped yet (docs/decisions.md): a demand would only shut a full relay to everybody honest. */
-        .is_stamp_demanded = false,
+        .is_stamp_demanded = true,
     };
 
     return node_new(&p->node, &node);
@@ -214,6 +224,24 @@ static void on_person(evutil_socket_t fd, short what, void *ctx)
     engine_poke(e);
 }
 
+/* A slice of proof of work. What was found is committed and offered by the turn it asks for. */
+static void on_stamp(evutil_socket_t fd, short what, void *ctx)
+{
+    struct engine *e = ctx;
+    enum stamp_work so = STAMP_SEARCHING;
+
+    (void)fd;
+    (void)what;
+    if (e->parts->host == NULL || e->parts->needs_reopen)
+        return;
+    for (uint64_t from_ms = clock_now_ms(); so == STAMP_SEARCHING && clock_now_ms() - from_ms < STAMP_SLICE_MS;)
+        so = node_stamp_work(e->parts->node, STAMP_TRIES, parts_now_ms(e->parts));
+    if (so == STAMP_FOUND)
+        engine_poke(e);
+    else
+        arm_stamp_timer(e);
+}
+
 /* Varied by a quarter either way, so that nobody can tell a node by its rhythm. */
 static void arm_epoch(struct engine *e)
 {
@@ -265,7 +293,9 @@ enum err engine_new(struct engine **out, struct event_base *base, struct parts *
     e->epoch_timer = evtimer_new(base, on_epoch, e);
     e->wall_timer = event_new(base, -1, EV_PERSIST, on_wall, e);
     e->retry_timer = evtimer_new(base, on_retry, e);
-    if (e->person_timer == NULL || e->epoch_timer == NULL || e->wall_timer == NULL || e->retry_timer == NULL) {
+    e->stamp_timer = evtimer_new(base, on_stamp, e);
+    if (e->person_timer == NULL || e->epoch_timer == NULL || e->wall_timer == NULL || e->retry_timer == NULL ||
+        e->stamp_timer == NULL) {
         err = ERR_NO_MEMORY;
         goto fail;
     }
@@ -290,9 +320,9 @@ void engine_free(struct engine *e)
 {
     if (e == NULL)
         return;
-    if (e->person_timer != NULL)
+    if (e->person_timer != NULL && e->stamp_timer != NULL)
         close_all(e, true);
-    struct event *timers[] = { e->person_timer, e->epoch_timer, e->wall_timer, e->retry_timer };
+    struct event *timers[] = { e->person_timer, e->epoch_timer, e->wall_timer, e->retry_timer, e->stamp_timer };
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++)
         if (timers[i] != NULL)
             event_free(timers[i]);

@@ -239,6 +239,8 @@ static const char *reason_text(struct messenger *m, const struct message_record 
         return "too many messages to this person wait for an answer";
     case REASON_VERSION:
         return "it needs a newer version of Staffetta to be shown";
+    case REASON_STAMP:
+        return "neighbours are nearly full and ask for proof of work first; this device does it in idle time";
     case REASON_NONE:
     case REASON_COUNT:
         break;

@@ -328,6 +328,9 @@ void messenger_on_event(struct messenger *m, const struct node_event *event, uin
     case NODE_CARRIED:
         outbox_on_carried(m, event);
         break;
+    case NODE_STAMP_WANTED:
+        outbox_on_stamp_wanted(m, event);
+        break;
     case NODE_DROPPED:
         watch_dropped(m->watch, &event->entry);
         outbox_on_dropped(m, event);

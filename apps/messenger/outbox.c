@@ -421,10 +421,26 @@ void outbox_on_carried(struct messenger *m, const struct node_event *event)
         msg.carried_unix_s = m->wall_unix_s;
     if (msg.state == MESSAGE_QUEUED)
         msg.state = MESSAGE_CARRIED;
+    if (msg.reason == REASON_STAMP)
+        msg.reason = REASON_NONE;
     if (msg.state == MESSAGE_CARRIED && is_gateway(m, event->link)) {
         msg.state = MESSAGE_GATEWAY;
         msg.gateway_unix_s = m->wall_unix_s;
     }
+    changed(m, f, number, &msg);
+}
+
+void outbox_on_stamp_wanted(struct messenger *m, const struct node_event *event)
+{
+    struct message_record msg;
+    struct friend *f;
+    uint32_t number;
+
+    /* Once others have taken it, one that would not is no news. */
+    if (under_way_find(m, &event->entry.id, &f, &number) != ERR_NONE || message_load(m, f, number, &msg) != ERR_NONE ||
+        msg.state != MESSAGE_QUEUED || msg.reason == REASON_STAMP)
+        return;
+    msg.reason = REASON_STAMP;
     changed(m, f, number, &msg);
 }
 

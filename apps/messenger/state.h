@@ -203,6 +203,7 @@ void     outbox_try(struct messenger *m, struct friend *f, uint32_t number);
 void     outbox_hurry(struct messenger *m, struct friend *f);
 void     outbox_wake(struct messenger *m, struct friend *f);
 void     outbox_on_carried(struct messenger *m, const struct node_event *event);
+void     outbox_on_stamp_wanted(struct messenger *m, const struct node_event *event);
 void     outbox_on_dropped(struct messenger *m, const struct node_event *event);
 /* The friend's device has it; or the person has read it. */
 void     outbox_delivered(struct messenger *m, struct friend *f, const struct message_id *id, bool is_read);

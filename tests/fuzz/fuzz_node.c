@@ -66,6 +66,7 @@ static void turn(struct story *s)
                 abort();
         }
     }
+    (void)node_stamp_work(s->node, 8, s->now_ms);
     s->now_ms += 7;
     if (node_wake_at_ms(s->node) <= s->now_ms)
         node_wake(s->node, s->now_ms);

@@ -76,6 +76,117 @@ static void test_stamps(void)
     net_clear(&net);
 }
 
+/* Works for stamps as an idle daemon does; the net turns between two slices. How many were found. */
+static unsigned mint(struct net *net, int node)
+{
+    unsigned found = 0;
+
+    for (enum stamp_work so; (so = node_stamp_work(net->nodes[node].node, 4096, net->now_ms)) != STAMP_NONE; found += so == STAMP_FOUND)
+        net_turn(net, node);
+    CHECK(!node_has_stamp_work(net->nodes[node].node));
+    return found;
+}
+
+/* A relay filled by a friend of its own up to so many of 400 bundles. */
+static void fill_relay(struct net *net, int relay, int courier, size_t count)
+{
+    int wire;
+
+    net_submit(net, courier, count, 0, NULL);
+    wire = net_connect(net, courier, relay, 5, 0, 0);
+    while (net->nodes[relay].events[NODE_LINK_READY] == 0)
+        net_run(net, 1);
+    node_link_set_friend(net->nodes[courier].node, net->wires[wire].link[0], true);
+    node_link_set_friend(net->nodes[relay].node, net->wires[wire].link[1], true);
+    REQUIRE(net_settle(net, 60000) && net_count(net, relay) == count);
+    net_break(net, wire);
+}
+
+/* A full relay takes no stranger's bundle without work; what we wrote ourselves is worked for, and nothing else. */
+static void test_minting(void)
+{
+    enum { LARGE = 3 };
+    struct net net;
+    struct store_config small = { .capacity_bytes = 400 * 256, .share_percent = { 5, 5, 50, 35, 5 } };
+    struct node_config demanding = { .is_stamp_demanded = true };
+    struct bundle_id own, large, late, foreign;
+    struct node_counters counters;
+
+    net_init(&net, 15);
+    int a = net_add(&net, NULL, NULL), b = net_add(&net, &demanding, &small), courier = net_add(&net, NULL, NULL);
+    int other = net_add(&net, NULL, NULL);
+    fill_relay(&net, b, courier, 360);   /* 90 %: 20 bits */
+    net_submit(&net, other, 1, 0, &foreign);
+    int wire = net_connect(&net, other, a, 5, 0, 0);
+    REQUIRE(net_settle(&net, 10000) && net_has(&net, a, &foreign));
+    net_break(&net, wire);
+    net_submit(&net, a, 1, LARGE, &large);
+    net_submit(&net, a, 1, 0, &own);
+
+    wire = net_connect(&net, a, b, 5, 0, 0);
+    net_run(&net, 5000);
+    CHECK(!net_has(&net, b, &own) && !net_has(&net, b, &large));
+    CHECK(net.nodes[a].events[NODE_STAMP_WANTED] == 2 && node_has_stamp_work(net.nodes[a].node));
+    /* And while the link stands, it is told of a new one too. */
+    net_submit(&net, a, 1, 0, &late);
+    net_run(&net, 5000);
+    CHECK(!net_has(&net, b, &late) && net.nodes[a].events[NODE_STAMP_WANTED] == 3);
+
+    CHECK(mint(&net, a) == 3);
+    CHECK(net_settle(&net, 10000));
+    CHECK(net_has(&net, b, &own) && net_has(&net, b, &large) && net_has(&net, b, &late) && !net_has(&net, b, &foreign));
+    CHECK(store_find(net.nodes[b].store, &own)->stamp_bits >= 20 && store_find(net.nodes[a].store, &own)->given == 1);
+    node_counters(net.nodes[a].node, &counters);
+    CHECK(counters.stamps_made == 3);
+    /* The stamps are on disk. */
+    net_crash(&net, a);
+    CHECK(store_find(net.nodes[a].store, &own)->stamp_bits >= 20);
+    CHECK(net_faults(&net) == 0);
+    net_clear(&net);
+}
+
+/* The demand rises while the link stands: a push is refused, worked for, and taken. */
+static void test_minting_after_refusal(void)
+{
+    struct net net;
+    struct store_config small = { .capacity_bytes = 400 * 256 };
+    struct node_config demanding = { .is_stamp_demanded = true };
+    struct bundle_id own[2];
+
+    net_init(&net, 16);
+    int a = net_add(&net, NULL, NULL), b = net_add(&net, &demanding, &small);
+    net_submit(&net, b, 278, 0, NULL);   /* 69 % */
+    net_connect(&net, a, b, 5, 0, 0);
+    REQUIRE(net_settle(&net, 60000));
+    /* Both push at once: what a pushes arrives where the demand is 16 already. */
+    net_submit(&net, a, 1, 0, &own[0]);
+    net_submit(&net, b, 6, 0, NULL);
+    net_run(&net, 5000);
+    CHECK(!net_has(&net, b, &own[0]));
+    CHECK(net.nodes[a].events[NODE_REFUSED] == 1 && net.nodes[a].last[NODE_REFUSED].why == ERR_REFUSED);
+    CHECK(net.nodes[a].events[NODE_STAMP_WANTED] == 1);
+    CHECK(mint(&net, a) == 1);
+    net_run(&net, 5000);
+    CHECK(net_has(&net, b, &own[0]) && store_find(net.nodes[b].store, &own[0])->stamp_bits >= 16);
+    /* When the demand ends, nothing waits for the work. */
+    net_submit(&net, a, 1, 0, &own[1]);
+    net_run(&net, 5000);
+    CHECK(!net_has(&net, b, &own[1]) && node_has_stamp_work(net.nodes[a].node));
+    for (uint64_t seq = 1, gone = 0; gone < 40; seq++) {
+        const struct store_entry *e = store_find_seq(net.nodes[b].store, seq);
+
+        if (e == NULL || e->contributor != 0)
+            continue;
+        struct bundle_id id = e->id;
+        CHECK_ERR("", node_release(net.nodes[b].node, &id, NULL, net.now_ms), ERR_NONE);
+        gone++;
+    }
+    net_run(&net, 30000);
+    CHECK(net_has(&net, b, &own[1]) && store_find(net.nodes[b].store, &own[1])->stamp_bits == 0);
+    CHECK(net_faults(&net) == 0);
+    net_clear(&net);
+}
+
 static size_t make_sos(struct net *net, uint8_t *to)
 {
     struct net_bundle how = { .bundle_class = CLASS_SOS };
@@ -223,6 +334,8 @@ int main(void)
     test_quota();
     test_rate();
     test_stamps();
+    test_minting();
+    test_minting_after_refusal();
     test_sos();
     test_hops();
     test_author_hidden();

@@ -150,7 +150,7 @@ static void check_no_room(void)
     town_init(&t, 52);
     int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
     town_introduce(&t, ana, ben);
-    t.net.nodes[t.people[ana].node].store_config.capacity_bytes = FIT * 16384;
+    t.net.nodes[t.people[ana].node].store_config.capacity_bytes = FIT * 16384 / 3 * 4 + 4;   /* three quarters are for own ones */
     town_run(&t, 1);
     town_crash(&t, ana);
     memset(text, 'y', sizeof text - 1);
@@ -168,6 +168,42 @@ static void check_no_room(void)
     CHECK(info.tries == 1 && info.reason[0] == '\0');
     settle(&t, ana, ben);
     CHECK(town_count(&t, ben, "Ana", text, true) == FIT - 1 && town_state(&t, ana, id[ALL - 1]) == MESSAGE_DELIVERED);
+    town_clear(&t);
+}
+
+/* Neighbours that are nearly full take it for proof of work only: the person sees that, and it goes on by itself. */
+static void check_proof_of_work(void)
+{
+    enum { FULL = 400 };
+    static struct town t;
+    char id[MESSAGE_ID_TEXT_LEN + 1];
+
+    town_init(&t, 56);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S), relay = town_add(&t, NULL, TOWN_UNIX_S);
+    struct net_node *n = &t.net.nodes[t.people[ana].node];
+    struct net_node *full = &t.net.nodes[t.people[relay].node];
+    town_introduce(&t, ana, ben);
+    full->store_config.capacity_bytes = FULL * 256;
+    full->config.is_stamp_demanded = true;
+    town_run(&t, 1);
+    town_crash(&t, relay);
+    net_submit(&t.net, t.people[relay].node, FULL * 73 / 100, 0, NULL);
+    CHECK(town_turn(&t, relay));
+
+    town_send(&t, ana, "Ben", "let me through", id);
+    CHECK(town_message(&t, ana, id).reason[0] == '\0');
+    town_meet(&t, ana, relay, 30);
+    town_reopen(&t, ana);
+    struct message_info info = town_message(&t, ana, id);
+    CHECK(info.state == MESSAGE_QUEUED && info.copies == 0 && strstr(info.reason, "proof of work") != NULL);
+    CHECK(node_has_stamp_work(n->node));
+    while (node_stamp_work(n->node, 4096, t.net.now_ms) != STAMP_NONE)
+        CHECK(town_turn(&t, ana));
+    town_meet(&t, ana, relay, 30);
+    info = town_message(&t, ana, id);
+    CHECK(info.state == MESSAGE_CARRIED && info.copies == 1 && info.reason[0] == '\0');
+    town_meet(&t, relay, ben, 30);
+    CHECK(town_count(&t, ben, "Ana", "let me through", true) == 1);
     town_clear(&t);
 }
 
@@ -610,6 +646,7 @@ int main(void)
     check_names();
     check_sizes();
     check_no_room();
+    check_proof_of_work();
     check_gateway();
     check_liars();
     check_replay();
