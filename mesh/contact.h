@@ -14,7 +14,7 @@
 enum {
     UNACKED_MAX        = 4096,          /* bundles sent and not acknowledged */
     WANTED_MAX         = 2 * OFFERS_MAX + 64,
-    BLIND_MAX          = OFFERS_MAX,    /* short ids asked for and not yet come */
+    BLIND_MAX          = OFFERS_MAX,    /* short ids asked for and not yet come: asked blindly, as they say nothing of size */
     BLIND_LEN_MAX      = 4096,          /* what is asked for blindly and is larger is offered instead */
     EAGER_BYTES        = 16 * 1024,     /* pushed when a link starts, if as many are welcome */
     FIRST_FLIGHT_BYTES = 2 * 1024,      /* of them before the difference is known */
@@ -22,6 +22,7 @@ enum {
     PUSHED_PART_MAX    = 4096,          /* a part of more must have been asked for */
     STALL_MS           = 60000,         /* without a bundle that was asked for */
     WAIT_LOOK_MS       = 20,            /* offers that wait for another link look again so often at most */
+    WAIT_LOOK_LATE_MS  = 30000,         /* ... and so often without any news: a promise may have grown old */
     CALM_EVERY_MS      = 10000,
     STATUS_EVERY_MS    = 10000,
     STATUS_STEP        = 5,             /* percent of fill worth telling */
@@ -47,10 +48,10 @@ struct giving {
     struct { bool is_active, is_begun; struct wanted want; uint32_t at, total; struct bundle_id id; struct carry carry; } part;
     struct ring sent;                   /* uint64_t seq of bundles sent, by number */
     uint64_t sent_first;                /* number of the first in the ring: all before are acknowledged */
-    uint64_t blind[FIRST_FLIGHT_MAX];   /* seqs pushed in the first flight */
-    size_t blind_count;
+    uint64_t first_flight[FIRST_FLIGHT_MAX];  /* seqs pushed in the first flight */
+    size_t first_flight_count;
     bool is_first_flight_due;
-    uint32_t eager_left;
+    uint32_t eager_left;                /* bytes still welcome unasked */
     uint64_t reveal_serial;             /* passed on up to here */
 };
 
@@ -85,6 +86,7 @@ struct contact {
     struct link_open how;
     struct link *link;
     uint64_t opened_ms, ready_ms, heard_ms, ping_ms;
+    uint64_t useful_ms;                 /* when it began, or last brought a bundle that we kept, or lately took one */
     uint64_t ping_echo, ping_sent_ms;   /* echo 0: none under way */
     uint32_t rtt_ms;
     uint64_t bytes_in, bytes_out, bundles_in, bundles_out;
@@ -103,11 +105,11 @@ struct contact {
     } peer;
 
     uint8_t sid_key[16];
-    struct recon recon[CLASS_COUNT];      /* by class, as all such arrays */
+    struct recon recon[CLASS_COUNT];    /* by class, as all such arrays */
     struct giving give;
     struct taking take;
 
-    bool is_pong_due, is_recognise_due, is_recognised, is_status_due, is_bye_due;
+    bool is_pong_due, is_recognise_due, is_recognised, is_bye_due;
     uint64_t pong_echo;
     uint8_t tags[RECOGNITION_COUNT * RECOGNITION_LEN];
     uint8_t told_stamp_bits, told_fill;
@@ -187,6 +189,8 @@ void ask_note_progress(struct contact *c);
 void ask_answer_with_reveal(struct contact *c, const struct bundle_id *id);
 /* The want that this bundle answers is over; false when it was not ours. */
 bool ask_end_want(struct contact *c, const struct bundle_id *id);
+void ask_anew(struct contact *c, const struct bundle_id *id);
+uint64_t ask_look_at_ms(const struct contact *c);
 
 /* ---- contact_take.c ---- */
 void take_init(struct contact *c);

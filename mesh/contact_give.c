@@ -119,8 +119,8 @@ static bool offer(struct contact *c, struct offering *o, const struct store_entr
 
 static bool is_in_first_flight(const struct giving *g, uint64_t seq)
 {
-    for (size_t i = 0; i < g->blind_count; i++) {
-        if (g->blind[i] == seq)
+    for (size_t i = 0; i < g->first_flight_count; i++) {
+        if (g->first_flight[i] == seq)
             return true;
     }
     return false;
@@ -227,9 +227,9 @@ static bool push_first(void *ctx, const struct store_entry *e)
 
     if (e->seq > f->c->stated_seq)
         return true;
-    if ((f->is_any || e->given == 0) && e->len <= PUSH_LEN_MAX && e->len <= f->left && g->blind_count < FIRST_FLIGHT_MAX &&
+    if ((f->is_any || e->given == 0) && e->len <= PUSH_LEN_MAX && e->len <= f->left && g->first_flight_count < FIRST_FLIGHT_MAX &&
         give_is_givable(f->c, e) && give_whole(f->c, e, f->w) == SENT) {
-        g->blind[g->blind_count++] = e->seq;
+        g->first_flight[g->first_flight_count++] = e->seq;
         f->left -= e->len;
     }
     return --f->look > 0 && f->left >= BUNDLE_LEN_MIN;
