@@ -167,11 +167,12 @@ static void meet(struct world *w, uint32_t a, uint32_t b)
     world_bump(w, b);
 }
 
-static void part(struct world *w, uint32_t a, uint32_t b, uint64_t bytes_moved)
+static void part(struct world *w, uint32_t a, uint32_t b, int64_t ticks, uint64_t bytes_moved)
 {
     struct maxprop *p = w->policy;
     uint32_t both[2] = { a, b };
 
+    (void)ticks;
     for (int i = 0; i < 2; i++) {
         uint32_t node = both[i];
         uint64_t sum = 0, count = 0;
@@ -272,11 +273,14 @@ static uint32_t threshold_of(struct world *w, uint32_t node)
     return 64;
 }
 
-static double order(uint32_t threshold, uint32_t hops, double cost)
+/* Ties fall as they do in the hash table of The ONE: by no rule, but always alike. */
+static double order(uint32_t threshold, const struct copy *c, double cost)
 {
-    if (hops < threshold)
-        return 1000000 - (double)hops;
-    return 500000 - cost - hops * 1e-8;
+    double tie = (double)(c->message * 2654435769u) * 0x1p-32;
+
+    if (c->hops < threshold)
+        return 1000000 - (double)c->hops - tie / 2;
+    return 500000 - cost - (c->hops + tie) * 1e-8;
 }
 
 static void prepare(struct world *w, uint32_t from, uint32_t to)
@@ -299,7 +303,7 @@ static double rank(struct world *w, uint32_t from, uint32_t to, const struct cop
     if (bits_has(&p->acked[from], c->message) || world_path_has(w, c->path, to)
         || table_find(&p->sent, sent_key(w, from, to, c->message)) != TABLE_NONE)
         return -1;
-    return order(p->threshold[from], c->hops, costs_of(w, from, to)[w->messages[c->message].to]);
+    return order(p->threshold[from], c, costs_of(w, from, to)[w->messages[c->message].to]);
 }
 
 static bool given(struct world *w, uint32_t from, uint32_t to, struct copy *here, struct copy *there)
@@ -323,7 +327,7 @@ static uint32_t victim(struct world *w, uint32_t node, uint32_t newcomer, uint32
     (void)newcomer, (void)giver;
     for (uint32_t at = w->nodes[node].oldest; at != NONE; at = w->copies[at].newer) {
         const struct copy *c = &w->copies[at];
-        double o = order(threshold, c->hops, cost[w->messages[c->message].to]);
+        double o = order(threshold, c, cost[w->messages[c->message].to]);
 
         if ((worst == NONE || o <= worst_order) && !world_is_sending(w, c)) {
             worst = at;

@@ -499,7 +499,7 @@ static void link_down(struct world *w, uint32_t a, uint32_t b)
     l->is_up = false;
     l->serial++;
     if (w->config.policy->part != NULL)
-        w->config.policy->part(w, a, b, l->bytes_moved);
+        w->config.policy->part(w, a, b, w->now - l->up_at, l->bytes_moved);
     l->message = w->free_link;
     w->free_link = at;
 }

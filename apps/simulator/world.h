@@ -19,6 +19,17 @@ enum { TICK_CS = 10, TICKS_PER_S = 10, NONE = 0xffffffff };
 
 struct policy_kind;
 
+/* Parts of policy_staffetta that can be switched off, to see what they are worth. */
+enum ablation {
+    ABLATE_ANTIPACKETS = 1,  /* delivered copies stay */
+    ABLATE_PROMPTNESS  = 2,  /* anti-packets leave two hours after the delivery */
+    ABLATE_REFUSAL     = 4,  /* a full store takes a newcomer and evicts */
+    ABLATE_BUDGET      = 8,  /* 16 copies for every bundle */
+    ABLATE_PATIENCE    = 16, /* no copies beyond the first budget */
+    ABLATE_ORDER       = 32, /* offers in random order */
+    ABLATE_EVICTION    = 64, /* the oldest goes */
+};
+
 /* How nodes that do not play by the rules misbehave. */
 enum conduct { CONDUCT_HONEST, CONDUCT_BLACK_HOLE, CONDUCT_FLOODER };
 
@@ -137,7 +148,7 @@ struct policy_kind {
     void  *(*create)(struct world *w);
     void   (*destroy)(struct world *w);
     void   (*meet)(struct world *w, uint32_t a, uint32_t b);
-    void   (*part)(struct world *w, uint32_t a, uint32_t b, uint64_t bytes_moved);
+    void   (*part)(struct world *w, uint32_t a, uint32_t b, int64_t ticks, uint64_t bytes_moved);
     void   (*created)(struct world *w, struct copy *c);
     /* Before the offers of a direction are ranked anew. */
     void   (*prepare)(struct world *w, uint32_t from, uint32_t to);
