@@ -5,6 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void tell(const struct world *w, enum world_event_kind kind, uint32_t node, uint32_t peer, uint32_t message)
+{
+    struct world_event e = { kind, w->now, node, peer, message };
+
+    if (w->config.watch != NULL)
+        w->config.watch(w->config.watch_state, &e);
+}
+
 /* ---- Copies ---- */
 
 struct copy *world_copy(const struct world *w, uint32_t node, uint32_t message)
@@ -89,6 +97,7 @@ void world_drop(struct world *w, struct copy *c, bool is_loss)
     w->used_sum -= m->size;
     m->holder_count--;
     w->sums.dropped += is_loss;
+    tell(w, WORLD_DROPPED, node, NONE, message);
     table_remove(&w->held, table_pair(node, message));
     c->next_holder = w->free_copy;
     w->free_copy = at;
@@ -324,6 +333,7 @@ static bool start(struct world *w, uint32_t link, uint32_t side)
     l->ends_at = w->now + w->messages[message].ticks;
     w->nodes[l->node[0]].busy = w->nodes[l->node[1]].busy = link;
     w->sums.started++;
+    tell(w, WORLD_STARTED, l->node[side], l->node[1 - side], message);
     due_push(w, (struct due){ l->ends_at, link, l->serial });
     return true;
 }
@@ -398,6 +408,7 @@ static void finish(struct world *w, struct link *l)
     w->nodes[from].was_freed = w->nodes[to].was_freed = true;
     w->sums.relayed += !m->is_noise;
     m->given_count++;
+    tell(w, m->to == to ? WORLD_DELIVERED : WORLD_RELAYED, from, to, message);
 
     uint16_t hops = (uint16_t)(here != NULL ? here->hops + 1 : 1);
     uint32_t path = here != NULL ? here->path : NONE;
@@ -460,6 +471,7 @@ static void link_up(struct world *w, uint32_t a, uint32_t b)
         n->links[n->link_count++] = at;
     }
     w->sums.contacts++;
+    tell(w, WORLD_UP, a, b, NONE);
     if (w->config.policy->meet != NULL)
         w->config.policy->meet(w, a, b);
     wake(w, a);
@@ -479,6 +491,7 @@ static void link_down(struct world *w, uint32_t a, uint32_t b)
         l->bytes_moved += w->config.rate_bytes_per_s * (uint64_t)(w->now - l->ends_at + w->messages[l->message].ticks)
                         / TICKS_PER_S;
         w->sums.aborted++;
+        tell(w, WORLD_ABORTED, l->node[l->sender], l->node[1 - l->sender], l->message);
         l->message = NONE;
         for (int i = 0; i < 2; i++) {
             w->nodes[l->node[i]].busy = NONE;
@@ -495,6 +508,7 @@ static void link_down(struct world *w, uint32_t a, uint32_t b)
         memmove(&n->links[j], &n->links[j + 1], (n->link_count - j - 1) * sizeof *n->links);
         n->link_count--;
     }
+    tell(w, WORLD_DOWN, a, b, NONE);
     table_remove(&w->linked, table_pair(a, b));
     l->is_up = false;
     l->serial++;
@@ -519,6 +533,7 @@ static void create(struct world *w, uint32_t from, uint32_t to, uint32_t size, b
     if (w->messages[at].ticks == 0)
         w->messages[at].ticks = 1;
     w->sums.created += !is_noise;
+    tell(w, WORLD_CREATED, from, to, at);
     if (!make_room(w, from, at, from)) {
         w->sums.dropped++;
         return;

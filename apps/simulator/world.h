@@ -33,7 +33,18 @@ enum ablation {
 /* How nodes that do not play by the rules misbehave. */
 enum conduct { CONDUCT_HONEST, CONDUCT_BLACK_HOLE, CONDUCT_FLOODER };
 
+/* What happened, for those who want to see it. */
+enum world_event_kind { WORLD_UP, WORLD_DOWN, WORLD_CREATED, WORLD_STARTED, WORLD_RELAYED, WORLD_DELIVERED, WORLD_ABORTED, WORLD_DROPPED };
+
+struct world_event {
+    enum world_event_kind kind;
+    int64_t tick;
+    uint32_t node, peer, message; /* NONE where there is none */
+};
+
 struct world_config {
+    void (*watch)(void *state, const struct world_event *e); /* may be NULL */
+    void *watch_state;
     const struct trace *trace;
     const struct policy_kind *policy;
     uint32_t spray_copies;       /* for Spray and Wait */
