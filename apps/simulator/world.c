@@ -486,6 +486,9 @@ static void link_down(struct world *w, uint32_t a, uint32_t b)
 
     struct link *l = &w->links[at];
 
+    /* One that ends in the very tick is complete: with this The ONE's counts for direct delivery come out to the transfer. */
+    if (l->message != NONE && l->ends_at <= w->now)
+        finish(w, l);
     if (l->message != NONE) {
         /* What went over the air counts as moved, though it leaves nothing behind. */
         l->bytes_moved += w->config.rate_bytes_per_s * (uint64_t)(w->now - l->ends_at + w->messages[l->message].ticks)

@@ -2,7 +2,7 @@
  *
  * Events drive it, not ticks: time advances on a grid of 0.1 s, but only ticks on which something can happen are
  * visited. A node takes part in at most one transfer at a time; a transfer lasts size/rate rounded up to whole
- * ticks; one that does not end before its link goes down is aborted and leaves nothing behind; a full buffer drops
+ * ticks; one that has not ended when its link goes down is aborted and leaves nothing behind; a full buffer drops
  * what the policy says, by default the oldest; what routers tell one another is free.
  *
  * What a node may give over a link stands in a heap per direction, built once per contact and kept up to date, so
