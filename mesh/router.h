@@ -19,7 +19,7 @@
 enum {
     ROUTER_BUDGET_MIN  = 12,   /* copies of a bundle that is easy to deliver */
     ROUTER_BUDGET_MAX  = 30,   /* and of one that is hard */
-    ROUTER_WAIT_S      = 750,  /* a recipient shall meet some copy within this time, in the mean */
+    ROUTER_WAIT_S      = 765,  /* a recipient shall meet some copy within this time, in the mean */
     ROUTER_PATIENCE    = 60,   /* new neighbours met without an anti-packet, until one more copy may be made */
     ROUTER_FRESH_S     = 600,  /* a neighbour that comes back sooner is not a new one */
     ROUTER_SKETCH      = 32,   /* smallest draws kept: the count of nodes is known to 18 % */

@@ -51,7 +51,7 @@ void series_run(struct series *out, const struct world_config *config, bool is_w
     world_figures(w, &out->figures);
     out->latency_s = grow(NULL, w->message_count, sizeof *out->latency_s);
     for (size_t i = 0; i < w->message_count; i++)
-        if (w->messages[i].delivered >= 0 && !w->messages[i].is_noise)
+        if (w->messages[i].delivered >= 0)
             out->latency_s[out->latency_count++] = (double)(w->messages[i].delivered - w->messages[i].created) / TICKS_PER_S;
     qsort(out->latency_s, out->latency_count, sizeof *out->latency_s, by_value);
     world_free(w);

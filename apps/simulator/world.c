@@ -184,14 +184,11 @@ static void side_pop(struct side *s)
 static double rank_of(struct world *w, uint32_t from, uint32_t to, const struct copy *c)
 {
     const struct message *m = &w->messages[c->message];
-    enum conduct conduct = w->nodes[from].conduct;
 
     if (m->size > w->nodes[to].buffer)
         return -1;
     if (m->to == to)
-        return m->delivered >= 0 || conduct == CONDUCT_BLACK_HOLE ? -1 : RANK_DELIVERY + dice_unit(&w->dice);
-    if (conduct == CONDUCT_BLACK_HOLE)
-        return -1;
+        return m->delivered >= 0 ? -1 : RANK_DELIVERY + dice_unit(&w->dice);
     return w->config.policy->rank(w, from, to, c);
 }
 
@@ -389,8 +386,6 @@ static void deliver(struct world *w, uint32_t message, uint32_t hops)
 
     m->delivered = w->now;
     m->delivered_hops = hops;
-    if (m->is_noise)
-        return;
     w->sums.delivered++;
     w->hop_sum += hops;
     w->latency_sum += (double)(w->now - m->created) / TICKS_PER_S;
@@ -406,7 +401,7 @@ static void finish(struct world *w, struct link *l)
     l->bytes_moved += m->size;
     w->nodes[from].busy = w->nodes[to].busy = NONE;
     w->nodes[from].was_freed = w->nodes[to].was_freed = true;
-    w->sums.relayed += !m->is_noise;
+    w->sums.relayed++;
     m->given_count++;
     tell(w, m->to == to ? WORLD_DELIVERED : WORLD_RELAYED, from, to, message);
 
@@ -521,21 +516,21 @@ static void link_down(struct world *w, uint32_t a, uint32_t b)
     w->free_link = at;
 }
 
-static void create(struct world *w, uint32_t from, uint32_t to, uint32_t size, bool is_noise)
+static void create(struct world *w, uint32_t from, uint32_t to, uint32_t size)
 {
     uint64_t per_tick = w->config.rate_bytes_per_s;
 
     w->messages = grow_for(w->messages, w->message_count, &w->message_cap, sizeof *w->messages);
     w->messages[w->message_count] = (struct message){
         .from = from, .to = to, .size = size, .created = w->now, .expires = w->now + w->config.ttl_ticks, .delivered = -1,
-        .ticks = (uint32_t)(((uint64_t)size * TICKS_PER_S + per_tick - 1) / per_tick), .holder = NONE, .is_noise = is_noise,
+        .ticks = (uint32_t)(((uint64_t)size * TICKS_PER_S + per_tick - 1) / per_tick), .holder = NONE,
     };
 
     uint32_t at = (uint32_t)w->message_count++;
 
     if (w->messages[at].ticks == 0)
         w->messages[at].ticks = 1;
-    w->sums.created += !is_noise;
+    w->sums.created++;
     tell(w, WORLD_CREATED, from, to, at);
     if (!make_room(w, from, at, from)) {
         w->sums.dropped++;
@@ -566,7 +561,7 @@ static void apply(struct world *w, const struct trace_event *e)
     if (e->kind == TRACE_MESSAGE) {
         const struct trace_message *m = &w->config.trace->messages[e->a];
 
-        create(w, m->from, m->to, m->size, false);
+        create(w, m->from, m->to, m->size);
     } else if (e->kind == TRACE_UP) {
         link_up(w, e->a, e->b);
     } else {
@@ -738,7 +733,7 @@ void world_figures(const struct world *w, struct world_figures *out)
     size_t n = 0;
 
     for (size_t i = 0; i < w->message_count; i++)
-        if (w->messages[i].delivered >= 0 && !w->messages[i].is_noise)
+        if (w->messages[i].delivered >= 0)
             latency[n++] = (double)(w->messages[i].delivered - w->messages[i].created) / TICKS_PER_S;
     qsort(latency, n, sizeof *latency, by_value);
     if (n > 0) {

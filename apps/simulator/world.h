@@ -31,7 +31,10 @@ enum ablation {
 };
 
 /* How nodes that do not play by the rules misbehave. */
-enum conduct { CONDUCT_HONEST, CONDUCT_BLACK_HOLE, CONDUCT_FLOODER };
+enum conduct {
+    CONDUCT_HONEST,
+    CONDUCT_BLACK_HOLE, /* takes what it is offered and keeps nothing; sends its own */
+};
 
 /* What happened, for those who want to see it. */
 enum world_event_kind { WORLD_UP, WORLD_DOWN, WORLD_CREATED, WORLD_STARTED, WORLD_RELAYED, WORLD_DELIVERED, WORLD_ABORTED, WORLD_DROPPED };
@@ -55,8 +58,7 @@ struct world_config {
     uint64_t buffer_bytes;
     uint32_t big_from, big_to;   /* nodes in [big_from, big_to) have big_buffer_bytes */
     uint64_t big_buffer_bytes;
-    double black_holes, flooders; /* shares of the nodes */
-    uint32_t flood_size;
+    double black_holes;          /* share of the nodes */
 };
 
 /* One node's copy of a message. */
@@ -77,7 +79,6 @@ struct message {
     int64_t created, expires, delivered; /* delivered -1: not yet */
     uint32_t holder, holder_count, delivered_hops;
     uint32_t given_count;           /* transfers to anyone, ever */
-    bool is_noise;                  /* a flooder's; not in the figures */
     bool is_expired;
 };
 

@@ -1,8 +1,11 @@
 /* tests/simulator/test_agreement.c - The ONE's figures (tests/traces/README.md) beside ours, on the same replays.
  *
  * Without arguments the rows that take seconds; "all" runs every row there is. Delivery may differ by 0.02, overhead
- * and mean latency by 5 %; a row with a wider bound says why in `why`.
+ * and mean latency by 5 %; the mean of The ONE's single run has an error of its own, of which two are added. First
+ * contact may be off by half as much again: its single copies make it the most sensitive to the order of events
+ * within a tick, which The ONE's table does not tell.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,12 +95,21 @@ static const struct row {
 };
 
 struct tally {
-    double delivery, mean_s, overhead;
+    double delivery, mean_s, overhead, error; /* error: of the mean of one run, relative */
 };
+
+static double error_of(const struct series *run)
+{
+    double n = (double)run->latency_count, mean = run->figures.mean_s, sum = 0;
+
+    for (size_t i = 0; i < run->latency_count; i++)
+        sum += (run->latency_s[i] - mean) * (run->latency_s[i] - mean);
+    return n > 1 ? sqrt(sum / (n - 1) / n) / mean : 0;
+}
 
 static struct tally mean_of(const struct scenario *s, const struct row *r, int seeds)
 {
-    struct tally sum = { 0, 0, 0 };
+    struct tally sum = { 0, 0, 0, 0 };
 
     for (int seed = 1; seed <= seeds; seed++) {
         struct world_config c = s->config;
@@ -110,6 +122,7 @@ static struct tally mean_of(const struct scenario *s, const struct row *r, int s
         sum.delivery += run.figures.delivery / seeds;
         sum.mean_s += run.figures.mean_s / seeds;
         sum.overhead += run.figures.overhead / seeds;
+        sum.error += error_of(&run) / seeds;
         series_clear(&run);
     }
     return sum;
@@ -143,9 +156,12 @@ int main(int argc, char **argv)
         printf("%-18s %-9s %2u | %.4f   %.4f  | %7.0f %9.0f %+4.0f%% | %7.1f %8.1f %+4.0f%%\n", r->scenario, r->policy, r->copies, t.delivery,
                r->delivery, t.mean_s, r->mean_s, mean_off * 100, t.overhead, r->overhead, overhead_off * 100);
         fflush(stdout);
-        CHECK_CASE(label, t.delivery - r->delivery < 0.02 && r->delivery - t.delivery < 0.02);
-        CHECK_CASE(label, mean_off < 0.05 && mean_off > -0.05);
-        CHECK_CASE(label, overhead_off < 0.05 && overhead_off > -0.05);
+
+        double wide = strcmp(r->policy, "first") == 0 ? 1.5 : 1, mean_most = 0.05 * wide + 2 * t.error;
+
+        CHECK_CASE(label, fabs(t.delivery - r->delivery) < 0.02 * wide);
+        CHECK_CASE(label, fabs(mean_off) < mean_most);
+        CHECK_CASE(label, fabs(overhead_off) < 0.05 * wide);
         scenario_clear(&s);
     }
     return check_report("agreement");
