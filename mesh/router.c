@@ -196,3 +196,8 @@ uint64_t router_worth(const struct router_copy *c, uint32_t life_left_s)
 {
     return (uint64_t)life_left_s * (c->budget + 2u) * (c->is_own ? ROUTER_OWN_WEIGHT : 1);
 }
+
+bool router_is_worth_room(uint64_t newcomer_worth, uint64_t least_worth)
+{
+    return newcomer_worth / ROUTER_SWAP_MARGIN > least_worth;
+}

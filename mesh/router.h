@@ -7,8 +7,8 @@
  *
  * A bundle starts with as many copies as it takes for its recipient to meet one of them soon
  * (router_first_budget); each meeting halves what is left (router_split); a copy that stays undelivered for long may
- * make another (router_budget). A full store takes no strangers' bundles, so that budgets wait for room instead of
- * being lost with evicted copies. docs/routing.md has the reasons and what each part is worth.
+ * make another (router_budget). A full store takes a stranger's bundle only in the place of one worth far less, so that
+ * budgets wait for room instead of being lost with evicted copies. docs/routing.md has the reasons and what each part is worth.
  */
 #ifndef STA_MESH_ROUTER_H
 #define STA_MESH_ROUTER_H
@@ -26,6 +26,7 @@ enum {
     ROUTER_SLOTS       = 12,   /* of five minutes: the hour whose meetings count */
     ROUTER_RATE_UNIT   = 16,   /* rates are in sixteenths of a meeting an hour */
     ROUTER_OWN_WEIGHT  = 16,   /* an author's copy is worth as much as these of others' */
+    ROUTER_SWAP_MARGIN = 16,   /* how much more a newcomer has to be worth than what makes room for it */
 };
 
 /* What a node tells its neighbours at the start of a contact: says nothing about who it is. */
@@ -89,5 +90,9 @@ uint64_t router_urgency(const struct router *r, uint8_t budget, uint32_t len);
 /* What a copy is worth keeping when a bundle of our own needs room: the smallest goes. Little life left and many
  * copies made elsewhere make it small; the author's own copy counts for many. */
 uint64_t router_worth(const struct router_copy *c, uint32_t life_left_s);
+
+/* Whether a stranger's bundle deserves the room of the least worthy one in a full store. Only by a wide margin: every
+ * swap costs a transfer, and a store that swaps readily does little else. */
+bool router_is_worth_room(uint64_t newcomer_worth, uint64_t least_worth);
 
 #endif

@@ -12,6 +12,7 @@ enum { FIXED_BUDGET = 16, LATE_TICKS = 2 * 3600 * TICKS_PER_S };
 
 struct staffetta {
     struct router *router;
+    uint64_t *least;         /* the smallest worth of a stranger's copy in a node's store, at the last look */
     struct bits *acked;      /* anti-packets a node has heard of */
     struct table last_met;   /* pair -> tick */
     struct late { int64_t tick; uint32_t node, message; } *late; /* anti-packets not let go yet, in order */
@@ -35,6 +36,7 @@ static void *create(struct world *w)
     memset(p, 0, sizeof *p);
     p->router = grow(NULL, w->node_count, sizeof *p->router);
     p->acked = grow(NULL, w->node_count, sizeof *p->acked);
+    p->least = grow(NULL, w->node_count, sizeof *p->least);
     memset(p->acked, 0, w->node_count * sizeof *p->acked);
     for (uint32_t i = 0; i < w->node_count; i++)
         router_init(&p->router[i], (uint32_t)(dice_u64(&w->dice) >> 32), 0);
@@ -49,6 +51,7 @@ static void destroy(struct world *w)
         free(p->acked[i].words);
     free(p->acked);
     free(p->router);
+    free(p->least);
     free(p->late);
     table_clear(&p->last_met);
     free(p);
@@ -158,6 +161,37 @@ static void created(struct world *w, struct copy *c)
     c->count = p->router[c->node].met;
 }
 
+static uint64_t worth_of(const struct world *w, const struct copy *c)
+{
+    struct router_copy rc = seen_by_router(c);
+    int64_t left = w->messages[c->message].expires - w->now;
+
+    return router_worth(&rc, left > 0 ? (uint32_t)(left / TICKS_PER_S) : 0);
+}
+
+/* What the copy would be worth over there. */
+static uint64_t newcomer_worth(const struct world *w, const struct copy *c, uint8_t budget)
+{
+    struct router_copy rc = { .budget = router_split(budget) };
+    int64_t left = w->messages[c->message].expires - w->now;
+
+    return router_worth(&rc, left > 0 ? (uint32_t)(left / TICKS_PER_S) : 0);
+}
+
+static void prepare(struct world *w, uint32_t from, uint32_t to)
+{
+    struct staffetta *p = w->policy;
+
+    (void)from;
+    p->least[to] = UINT64_MAX; /* nothing of others': nothing to be had */
+    for (uint32_t at = w->nodes[to].oldest; at != NONE; at = w->copies[at].newer)
+        if (w->copies[at].hops > 0) {
+            uint64_t worth = worth_of(w, &w->copies[at]);
+
+            p->least[to] = worth < p->least[to] ? worth : p->least[to];
+        }
+}
+
 static double rank(struct world *w, uint32_t from, uint32_t to, const struct copy *c)
 {
     struct staffetta *p = w->policy;
@@ -167,7 +201,8 @@ static double rank(struct world *w, uint32_t from, uint32_t to, const struct cop
 
     if (router_split(budget) == 0 || bits_has(&p->acked[from], c->message) || bits_has(&p->acked[to], c->message))
         return -1;
-    if (peer->used + size > peer->buffer && !is_off(w, ABLATE_REFUSAL))
+    if (peer->used + size > peer->buffer && !is_off(w, ABLATE_REFUSAL)
+        && !router_is_worth_room(newcomer_worth(w, c, budget), p->least[to]))
         return -1;
     if (is_off(w, ABLATE_ORDER))
         return dice_unit(&w->dice);
@@ -194,22 +229,23 @@ static bool given(struct world *w, uint32_t from, uint32_t to, struct copy *here
     return false;
 }
 
+/* The copy that goes: a stranger's while there is one; one's own only for one's own and for what is delivered. */
 static uint32_t victim(struct world *w, uint32_t node, uint32_t newcomer, uint32_t giver)
 {
     uint32_t least = NONE;
     uint64_t least_worth = 0;
+    bool may_take_own = giver == node || w->messages[newcomer].to == node, is_own = true;
 
-    (void)newcomer, (void)giver;
     for (uint32_t at = w->nodes[node].oldest; at != NONE; at = w->copies[at].newer) {
         const struct copy *c = &w->copies[at];
-        struct router_copy rc = seen_by_router(c);
-        int64_t left = w->messages[c->message].expires - w->now;
-        uint64_t worth = is_off(w, ABLATE_EVICTION) ? (uint64_t)c->received
-                                                    : router_worth(&rc, left > 0 ? (uint32_t)(left / TICKS_PER_S) : 0);
+        uint64_t worth = is_off(w, ABLATE_EVICTION) ? (uint64_t)c->received : worth_of(w, c);
 
-        if (!world_is_sending(w, c) && (least == NONE || worth < least_worth)) {
+        if (world_is_sending(w, c) || (c->hops == 0 && (!may_take_own || !is_own)))
+            continue;
+        if (least == NONE || (is_own && c->hops > 0) || worth < least_worth) {
             least = at;
             least_worth = worth;
+            is_own = c->hops == 0;
         }
     }
     return least;
@@ -217,5 +253,5 @@ static uint32_t victim(struct world *w, uint32_t node, uint32_t newcomer, uint32
 
 const struct policy_kind policy_staffetta = {
     .name = "staffetta", .paper = "docs/routing.md", .picks_best_link = true, .create = create, .destroy = destroy,
-    .meet = meet, .part = part, .created = created, .rank = rank, .given = given, .victim = victim,
+    .meet = meet, .part = part, .prepare = prepare, .created = created, .rank = rank, .given = given, .victim = victim,
 };

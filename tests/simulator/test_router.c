@@ -123,6 +123,9 @@ static void test_worth(void)
     CHECK(router_worth(&few, 1000) > router_worth(&many, 1000));
     CHECK(router_worth(&few, 1000) > router_worth(&few, 10));
     CHECK(router_worth(&own, 1000) > router_worth(&few, 1000));
+    CHECK(!router_is_worth_room(router_worth(&few, 1000), router_worth(&many, 1000)));
+    CHECK(router_is_worth_room(router_worth(&few, 80000), router_worth(&many, 600)));
+    CHECK(!router_is_worth_room(UINT64_MAX, UINT64_MAX));
     CHECK(router_worth(&own, UINT32_MAX) > 0 && router_worth(&many, 0) == 0);
 }
 
