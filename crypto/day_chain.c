@@ -13,7 +13,7 @@ enum err day_chain_key(const struct day_chain *c, uint32_t day, uint8_t out[32])
 {
     uint8_t key[32];
 
-    if (day < c->day || day - c->day > DAY_ADVANCE_MAX || day > DAY_MAX)
+    if (day < c->day || day - c->day > DAY_ADVANCE_MAX + DAYS_KEPT || day > DAY_MAX)
         return ERR_NOT_FOUND;
     memcpy(key, c->key, sizeof key);
     for (uint32_t at = c->day; at < day; at++)
@@ -55,7 +55,7 @@ void day_window_init(struct day_window *w, const uint8_t root[32], uint32_t day)
 enum err day_window_key(const struct day_window *w, uint32_t day, uint8_t out[32])
 {
     /* The bound counts from the highest day seen, so that a long acquaintance does not use it up. */
-    if (day > w->highest && day - w->highest > DAY_ADVANCE_MAX - DAYS_KEPT)
+    if (day > w->highest && day - w->highest > DAY_ADVANCE_MAX)
         return ERR_NOT_FOUND;
     return day_chain_key(&w->oldest, day, out);
 }

@@ -21,7 +21,8 @@ struct day_chain {
     uint32_t day;
 };
 
-/* The key of a later or the same day. ERR_NOT_FOUND: it lies before the chain, or beyond DAY_ADVANCE_MAX. */
+/* The key of a later or the same day. ERR_NOT_FOUND: it lies before the chain, or further on than any
+ * window needs (DAY_ADVANCE_MAX from its highest day). */
 enum err day_chain_key(const struct day_chain *c, uint32_t day, uint8_t out[32]);
 
 /* Goes on to `day`; the keys before it are gone. Same errors. */

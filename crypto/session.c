@@ -60,14 +60,17 @@ static enum err seal_in_session(struct session *s, const struct seal_request *q,
     uint8_t key[32], mask_key[32], salt[SALT_LEN];
     enum err e = ERR_STATE;
 
-    if (day_chain_advance(&days, session_day(s, q->day)) != ERR_NONE)
-        goto out;  /* our clock has leapt further than the other side would follow */
+    /* Our clock may have leapt further than the other side would follow. */
+    if (session_day(s, q->day) - days.day > DAY_ADVANCE_MAX ||
+        day_chain_advance(&days, session_day(s, q->day)) != ERR_NONE)
+        goto out;
     if (days.day != s->send_days.day)
         index = 0;
     if (index >= TAG_INDEX_COUNT)
         goto out;
     if ((e = ratchet_send(&s->ratchet, g, &inner, key)) != ERR_NONE)
         goto out;
+    session_note_own_day(s, q->day);
     s->send_days = days;
     s->send_index = index + 1;
     s->day = days.day;
@@ -150,7 +153,7 @@ enum err session_open(struct session *s, uint32_t day, uint32_t index, struct by
         goto out;
     }
     body_unmask(&b, mask_key, &inner);
-    if ((e = ratchet_receive(&s->ratchet, &s->skipped, &inner, false, session_day(s, day), &step)) != ERR_NONE)
+    if ((e = ratchet_receive(&s->ratchet, &s->skipped, &inner, false, s->own_day, &step)) != ERR_NONE)
         goto out;
     if ((e = body_open_payload(&b, step.key, 0, payload, &len)) != ERR_NONE) {
         ratchet_abandon(&step);
@@ -174,9 +177,27 @@ out:
     return e;
 }
 
+bool session_note_own_day(struct session *s, uint32_t day)
+{
+    bool has_stamped = false;
+
+    if (day <= s->own_day)
+        return false;
+    if (s->own_day == 0) {
+        for (size_t i = 0; i < s->skipped.count; i++)
+            s->skipped.at[i].day = day;
+        has_stamped = s->skipped.count > 0;
+    }
+    s->own_day = day;
+    return has_stamped;
+}
+
+/* Skipped keys age by our own clock: the days of bundles are the other's, who may live years from here. */
 bool session_tend(struct session *s, uint32_t day)
 {
-    uint32_t now = session_day(s, day);
+    bool has_changed = session_note_own_day(s, day);
 
-    return now > SESSION_SKIPPED_DAYS && skipped_expire(&s->skipped, now - SESSION_SKIPPED_DAYS);
+    if (s->own_day > SESSION_SKIPPED_DAYS && skipped_expire(&s->skipped, s->own_day - SESSION_SKIPPED_DAYS))
+        has_changed = true;
+    return has_changed;
 }

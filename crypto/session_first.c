@@ -105,6 +105,7 @@ enum err session_start(struct session **out, enum session_form form, const struc
     s->form = (uint8_t)form;
     memcpy(s->peer_dh_key, peer->dh_key, sizeof s->peer_dh_key);
     session_init_days(s, sk, day);
+    s->own_day = day;
     ratchet_init_starter(&s->ratchet, sk, ek_secret);
     s->first.prekey_id = peer->prekey_id;
     memcpy(s->first.own_dh_key, identity_card(me)->dh_key, sizeof s->first.own_dh_key);
@@ -155,6 +156,7 @@ enum err session_seal_first(struct session *s, const struct seal_request *q, con
         return ERR_STATE;
     if ((e = ratchet_send(&s->ratchet, g, &inner, key)) != ERR_NONE)
         return e;
+    session_note_own_day(s, q->day);
     s->day = day;
     inner.pn = s->first.prekey_id;
     first_tag_and_mask((enum session_form)s->form, s->first.mask_root, s->first.own_dh_key, day,
@@ -249,7 +251,7 @@ static enum err accept_first(struct session **out, enum session_form form, const
     s->form = (uint8_t)form;
     s->is_established = true;
     ratchet_init_responder(&s->ratchet, sk, inner->ratchet_key);
-    if ((e = ratchet_receive(&s->ratchet, &s->skipped, inner, true, day, &step)) != ERR_NONE)
+    if ((e = ratchet_receive(&s->ratchet, &s->skipped, inner, true, s->own_day, &step)) != ERR_NONE)
         goto out;
     if ((e = finish_first(s, b, &step, 0, day < FIRST_AGE_MAX ? day : FIRST_AGE_MAX, &age, payload, opened)) != ERR_NONE)
         goto out;
@@ -381,7 +383,7 @@ enum err session_open_first(struct session *s, enum session_form form, const str
         e = ERR_AUTH;
         goto out;
     }
-    if ((e = ratchet_receive(&s->ratchet, &s->skipped, &inner, true, session_day(s, day), &step)) != ERR_NONE)
+    if ((e = ratchet_receive(&s->ratchet, &s->skipped, &inner, true, s->own_day, &step)) != ERR_NONE)
         goto out;
     age = day - s->start_day;
     if ((e = finish_first(s, &b, &step, age, age, &age, payload, out)) == ERR_NONE)

@@ -27,6 +27,7 @@ struct session {
     bool     is_established;
     uint32_t start_day;        /* both day chains begin here */
     uint32_t day;              /* the last one used or accepted */
+    uint32_t own_day;          /* the highest that our own clock has shown, 0: not known; stamps skipped keys */
     struct day_chain send_days;
     uint32_t send_index;       /* of the next tag on send_days.day */
     struct day_window receive_days;
@@ -41,6 +42,9 @@ void session_init_days(struct session *s, const uint8_t sk[32], uint32_t start_d
 /* Seals in the first form; session_seal has checked the size. */
 enum err session_seal_first(struct session *s, const struct seal_request *q, const struct rng *g, uint8_t *bundle,
                             struct sealed *out);
+
+/* Our own clock says `day`. True when keys set aside before it was known were stamped with it. */
+bool session_note_own_day(struct session *s, uint32_t day);
 
 void message_id_of(const uint8_t message_key[32], uint8_t out[MESSAGE_ID_LEN]);
 

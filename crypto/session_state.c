@@ -1,6 +1,7 @@
 /* crypto/session_state.c - a session as a value: copying, wiping, and its bytes for the archive.
  *
  * format 1 | flags 1: starter 1, established 2, own key 4 | form 1 | id 16 | EK 32 | peer's IKd 32 | start day 4 | day 4 |
+ * own day 4 |
  * send chain: key 32, day 4, next index 4 |
  * receive window: key 32, day 4, highest 4, count 1, then day 4 and next index 4 each |
  * ratchet: root 32, own secret 32, own public 32, send chain 32, send n 2, pn 2, receive key 32, receive n 4,
@@ -22,7 +23,7 @@ enum {
     FLAG_ESTABLISHED = 2,
     FLAG_OWN_KEY = 4,
     FLAGS_KNOWN = 7,
-    FIXED_LEN = 3 + 16 + 32 + 32 + 8 + 40 + 41 + 32 * 4 + 4 + 32 + 8 + 1 + 98 + 2,
+    FIXED_LEN = 3 + 16 + 32 + 32 + 12 + 40 + 41 + 32 * 4 + 4 + 32 + 8 + 1 + 98 + 2,
     SEEN_LEN = 8,
     CHAIN_LEN = 36,
     SKIPPED_LEN = 42,
@@ -125,6 +126,7 @@ enum err session_encode(const struct session *s, struct buffer *to)
     write_key(&w, s->peer_dh_key);
     writer_u32(&w, s->start_day);
     writer_u32(&w, s->day);
+    writer_u32(&w, s->own_day);
     write_days(&w, s);
     write_ratchet(&w, &s->ratchet);
     write_key(&w, s->first.mask_root);
@@ -232,6 +234,7 @@ enum err session_decode(struct session **out, struct bytes in)
     read_key(&r, s->peer_dh_key);
     s->start_day = reader_u32(&r);
     s->day = reader_u32(&r);
+    s->own_day = reader_u32(&r);
     if (r.failed || format != SESSION_FORMAT || (flags & ~FLAGS_KNOWN) != 0 || (s->form != FORM_F1 && s->form != FORM_F2) ||
         (!s->is_starter && !s->is_established) || s->day > DAY_MAX || s->start_day > s->day)
         goto out;

@@ -26,6 +26,7 @@ enum { ADVERT_RANDOM_LEN = 8, BEACON_LEN = 17, RECOGNITION_COUNT = 8, RECOGNITIO
 
 struct node_config {
     struct store *store;         /* the caller's; outlives the node */
+    struct db *db;               /* under the store and whatever else shares the turn's commit; outlives the node */
     struct rng rng;
     uint64_t now_ms;
     uint64_t wall_unix_s;        /* what this machine's clock says; 0: none */
@@ -164,7 +165,7 @@ uint64_t node_wake_at_ms(const struct node *n);
 
 /* Counters since birth; plain numbers for status, doctor and tests. */
 struct node_counters {
-    uint64_t bundles_in, bundles_out, duplicates_in, refused_in, bytes_in, bytes_out;
+    uint64_t bundles_in, bundles_out, duplicates_in, refused_in, refused_out, bytes_in, bytes_out;
     uint64_t handshakes, handshakes_failed, faults, sketches, sketch_cells, lists, antipackets;
     uint64_t expired, evicted, oversized, stamps_missing, rate_limited;
 };

@@ -3,8 +3,8 @@
  * A store keeps bundles until they are delivered, expire or are evicted. What
  * is asked often (facts of every bundle) stands in memory, 64 bytes each, found
  * by id in one probe; bytes stay in the database (storage/db.h) and are read
- * only to be sent. On disk a bundle is two records keyed by arrival number:
- * appended, never moved, so that a commit writes few pages.
+ * only to be sent. On disk a bundle is its facts and its bytes (in pieces of 2 kB)
+ * under its arrival number: appended, never moved, so that a commit writes few pages.
  *
  * Limits are by quota class: a share of the capacity each (protocol section 10).
  * An unused share is lent: a class may exceed its share while the whole has room,
@@ -67,11 +67,11 @@ void     store_close(struct store *s);
 
 /* Copies the bundle in. `entry` gives all facts but seq, which is set.
  * ERR_EXISTS: carried or seen already, harmless. ERR_FULL: over quota and nothing
- * less worthy could be evicted, or the disk is short and it is not QUOTA_OWN;
- * nothing changed. Evicted bundles are reported by store_next_evicted. */
+ * less worthy could be evicted, or the disk is short: then only QUOTA_OWN may use the
+ * reserve, down to what deleting needs; nothing changed. Evicted bundles are reported by store_next_evicted. */
 enum err store_put(struct store *s, struct store_entry *entry, struct bytes bundle);
 
-/* Lends the bytes until the next change or commit. ERR_NOT_FOUND, ERR_CORRUPT. */
+/* Lends the bytes until the next store_read, change or commit. ERR_NOT_FOUND, ERR_CORRUPT. */
 enum err store_read(struct store *s, const struct store_entry *entry, struct bytes *bundle);
 
 /* Lend until the next change; NULL when not carried. */
@@ -102,7 +102,7 @@ void store_walk_since(const struct store *s, uint64_t after, store_visit *visit,
 uint32_t store_clock_s(const struct store *s);
 void     store_clock_advance(struct store *s, uint32_t elapsed_s);
 
-/* Removes what is past its deadline, at most `max` a call, remembering nothing; returns how many. Each is
+/* Removes what is past its deadline, at most `max` a call (fewer when the disk is short), remembering nothing; returns how many. Each is
  * reported by store_next_evicted with ERR_EXPIRED. */
 size_t   store_expire(struct store *s, size_t max);
 

@@ -32,6 +32,13 @@ struct lines {
     size_t number;
 };
 
+static struct lines lines_of(struct bytes text)
+{
+    const char *at = text.len > 0 ? (const char *)text.at : "";
+
+    return (struct lines){ at, at + text.len, 0 };
+}
+
 /* The next line that is neither empty nor a comment. */
 static bool lines_next(struct lines *ls, struct line *out)
 {
@@ -320,7 +327,7 @@ enum err trace_parse(struct trace *out, struct bytes text, uint32_t node_count, 
 {
     struct trace t = { .node_count = node_count };
     struct parsing p = { .t = &t, .fault = fault, .node_count = node_count };
-    struct lines ls = { (const char *)text.at, (const char *)text.at + text.len, 0 };
+    struct lines ls = lines_of(text);
     struct line l;
     enum err e = ERR_NONE;
 
@@ -405,7 +412,7 @@ static enum err read_sighting(struct line *l, struct sighting *s, struct trace_f
 enum err trace_parse_contacts(struct trace *out, struct bytes text, struct trace_fault *fault)
 {
     struct trace t = { 0 };
-    struct lines ls = { (const char *)text.at, (const char *)text.at + text.len, 0 };
+    struct lines ls = lines_of(text);
     struct line l;
     struct sighting *seen = NULL;
     uint32_t *ids = NULL;
@@ -520,7 +527,7 @@ static enum err read_file(struct buffer *to, const char *path, struct trace_faul
 /* A list of SocioPatterns has a number where an event has its name. */
 static bool is_contact_list(struct bytes text)
 {
-    struct lines ls = { (const char *)text.at, (const char *)text.at + text.len, 0 };
+    struct lines ls = lines_of(text);
     struct line l;
     uint64_t n;
 

@@ -2,7 +2,8 @@
  *
  * The host owns the turn (mesh/node.h): whatever transports and the app do to the node, the host then runs events,
  * commit and frames once, in that order. Transports give it connected bufferevents; it owns them from then on.
- * One host, one node, one event_base, one thread.
+ * One host, one node, one event_base, one thread. A turn runs after all that was ready in one pass of the loop, so that a
+ * busy node commits much at once and an idle one adds no delay. SIGPIPE is ignored from the first host on.
  */
 #ifndef STA_LINKS_HOST_H
 #define STA_LINKS_HOST_H
@@ -27,7 +28,7 @@ enum err host_new(struct host **out, struct event_base *base, struct node *node,
 /* Closes all transports it holds. The node stays the caller's. */
 void     host_free(struct host *h);
 
-/* Monotonic milliseconds, read once per turn. */
+/* Monotonic milliseconds (CLOCK_MONOTONIC), read once per turn. */
 uint64_t host_now_ms(const struct host *h);
 
 /* A turn will run before the loop sleeps again: call after anything that touched the node. */
@@ -37,9 +38,13 @@ void     host_poke(struct host *h);
 enum err host_link_add(struct host *h, struct bufferevent *bev, const struct link_open *how, const char *label,
                        uint32_t *link);
 
-/* A transport learns that its link is gone, by this callback. Any number may be registered. */
+/* A transport knows that its stream is dead though nothing says so. Harmless for a link that is closed. */
+void     host_link_drop(struct host *h, uint32_t link);
+
+/* A transport learns that its link is gone, by this callback, which must not add links. ERR_FULL: eight are registered. */
 typedef void host_link_gone(void *ctx, uint32_t link);
 enum err host_on_link_gone(struct host *h, host_link_gone *gone, void *ctx);
+void     host_off_link_gone(struct host *h, host_link_gone *gone, void *ctx);
 
 /* "fe80::1%eth0" or so; NULL when unknown. Lent until the link closes. */
 const char *host_link_label(const struct host *h, uint32_t link);

@@ -1,0 +1,87 @@
+/* apps/cli/verbs.c - the table of verbs. */
+#include <string.h>
+
+#include "apps/cli/cli.h"
+
+const struct option global_options[] = {
+    { "data", "DIR", "the data folder; otherwise $STAFFETTA_DATA, else $XDG_DATA_HOME/staffetta" },
+    { "api", "PATH", "the daemon's socket; otherwise api.sock in the data folder" },
+    { "json", NULL, "print one JSON object per line" },
+    { "help", NULL, "print help" },
+    { "version", NULL, "print the version" },
+};
+const size_t global_option_count = sizeof global_options / sizeof global_options[0];
+
+#define QR_OPTIONS { "qr", NULL, "also as a QR code on the terminal" }, { "png", "FILE", "write the QR code to this image" }
+#define READ_OPTIONS \
+    { "mark-read", NULL, "mark what is printed as read" }, \
+    { "keep-unread", NULL, "mark nothing as read" }
+
+const struct verb verbs[] = {
+    { "init", "", "make your identity", "Works with and without a running daemon. Without --passphrase a key file beside the "
+      "data opens it, so whoever takes the disk can read everything.",
+      0, 0, ARG_NONE, "", { { "name", "NAME", "your name, as friends see it (1 to 32 bytes)" },
+                            { "passphrase", NULL, "ask for a passphrase that seals everything" } }, verb_init },
+    { "card", "", "print your card, as a link", "Whoever has the card can write to you. For one person, an invite is better.",
+      0, 0, ARG_NONE, "", { QR_OPTIONS }, verb_card },
+    { "invite", "", "print a one-time invite, as a link", "Good for one person, for 30 days. Show it, or send it over a way you trust.",
+      0, 0, ARG_NONE, "", { QR_OPTIONS }, verb_invite },
+    { "add", "LINK", "add a friend by card or invite", "Put the link in quotes: a shell takes what follows # for a comment.",
+      1, 1, ARG_NONE, "", { { "as", "NAME", "what you call them; otherwise the name on the card" } }, verb_add },
+    { "friends", "", "list friends and those who ask", "",
+      0, 0, ARG_NONE, "", { { "names", NULL, "only names, one a line" } }, verb_friends },
+    { "accept", "NAME", "accept somebody who wrote to you first", "Only then do they get receipts.",
+      1, 1, ARG_FRIEND, "", { { 0 } }, verb_accept },
+    { "verify", "NAME", "compare safety numbers, and mark as verified", "Compare the number with your friend, face to face or by voice. "
+      "If it is the same on both sides, nobody stands between you.",
+      1, 1, ARG_FRIEND, "", { { "yes", NULL, "they are the same: mark as verified" },
+                              { "no", NULL, "take the mark away" } }, verb_verify },
+    { "rename", "NAME NEW-NAME", "call a friend by another name", "", 2, 2, ARG_FRIEND, "", { { 0 } }, verb_rename },
+    { "remove", "NAME", "forget a friend and all messages with them", "They can no longer write to you.",
+      1, 1, ARG_FRIEND, "", { { "yes", NULL, "do not ask" } }, verb_remove },
+    { "disappear", "NAME SPAN|off", "let new messages disappear some time after reading", "A span is 30m, 12h, 7d or the like.",
+      2, 2, ARG_FRIEND, "", { { 0 } }, verb_disappear },
+    { "send", "NAME TEXT...|-", "send a message; prints its id", "With - the text comes from standard input. A text that begins with "
+      "two dashes stands after --.",
+      1, ARGS_MAX, ARG_FRIEND, "", { { "file", "FILE", "send the text in this file (UTF-8, up to 16000 bytes)" },
+                                     { "life", "SPAN", "how long it may travel: 1d, 3d, 7d (usual) or 14d" } }, verb_send },
+    { "messages", "NAME", "print the conversation with a friend", "Marks as read what it prints.",
+      1, 1, ARG_FRIEND, "", { { "follow", NULL, "go on as messages come" }, READ_OPTIONS }, verb_messages },
+    { "inbox", "", "print what is unread, from everybody", "On a terminal, marks as read what it prints.",
+      0, 0, ARG_NONE, "", { { "follow", NULL, "go on as messages come" }, READ_OPTIONS }, verb_inbox },
+    { "read", "NAME", "mark a friend's messages as read", "", 1, 1, ARG_FRIEND, "", { { 0 } }, verb_read },
+    { "show", "ID", "print one message and where it is", "The first digits of the id are enough, as long as no other message begins "
+      "with them.", 1, 1, ARG_MESSAGE, "", { { 0 } }, verb_show },
+    { "delete", "ID", "delete a message here", "It stays with your friend, and copies under way stay under way.",
+      1, 1, ARG_MESSAGE, "", { { 0 } }, verb_delete },
+    { "status", "", "print how the node is", "", 0, 0, ARG_NONE, "", { { "watch", NULL, "again every two seconds" } }, verb_status },
+    { "neighbours", "", "list the nodes that are linked now", "", 0, 0, ARG_NONE, "", { { 0 } }, verb_neighbours },
+    { "doctor", "", "say what works, what does not, and what to do", "Exits with 1 when something is wrong.",
+      0, 0, ARG_NONE, "", { { 0 } }, verb_doctor },
+    { "export", "FILE", "write all bundles to a file, for a stick", "The file holds only sealed bundles.",
+      1, 1, ARG_FILE, "", { { 0 } }, verb_export },
+    { "import", "FILE", "take in bundles from such a file", "", 1, 1, ARG_FILE, "", { { 0 } }, verb_import },
+    { "gateway", "add LINK", "use an internet gateway (not in this version)", "", 2, 2, ARG_WORDS, "add", { { 0 } }, verb_gateway },
+    { "gateways", "", "list gateways", "", 0, 0, ARG_NONE, "", { { 0 } }, verb_gateways },
+    { "unlock", "", "give the daemon the passphrase of the vault", "Asks for it, or reads a line of standard input.",
+      0, 0, ARG_NONE, "", { { 0 } }, verb_unlock },
+    { "passphrase", "", "set or change the passphrase of the vault", "",
+      0, 0, ARG_NONE, "", { { "none", NULL, "back to a key file, which protects nothing if the disk is taken" } }, verb_passphrase },
+    { "settings", "read-marks on|off", "whether friends see that you have read", "", 2, 2, ARG_WORDS, "read-marks", { { 0 } },
+      verb_settings },
+    { "panic", "", "destroy all keys, at once and for good", "Identity, friends and messages cannot be read again, by anybody. The "
+      "daemon ends.", 0, 0, ARG_NONE, "", { { "yes", NULL, "really" } }, verb_panic },
+    { "completion", "SHELL", "print the completion for bash, zsh or fish", "", 1, 1, ARG_SHELL, "bash zsh fish", { { 0 } },
+      verb_completion },
+    { "version", "", "print the version", "", 0, 0, ARG_NONE, "", { { 0 } }, verb_version },
+    { "help", "[VERB]", "print help, or that of a verb", "", 0, 1, ARG_NONE, "", { { 0 } }, verb_help },
+};
+const size_t verb_count = sizeof verbs / sizeof verbs[0];
+
+const struct verb *verb_find(const char *name)
+{
+    for (size_t i = 0; i < verb_count; i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}

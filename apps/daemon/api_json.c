@@ -1,0 +1,95 @@
+/* apps/daemon/api_json.c - friends, messages and events as JSON (docs/api.md). */
+#include <string.h>
+
+#include "apps/daemon/api_call.h"
+#include "apps/profile/units.h"
+
+json_t *api_time(uint64_t unix_s)
+{
+    char text[UNITS_RFC3339_LEN + 1];
+
+    if (unix_s == 0)
+        return json_null();
+    units_rfc3339(text, unix_s);
+    return json_string(text);
+}
+
+/* An incoming message has been delivered, to us, and is read once it was shown. */
+static const char *state_name(const struct message_info *m)
+{
+    switch (m->state) {
+    case MESSAGE_QUEUED: return "queued";
+    case MESSAGE_CARRIED: return "carried";
+    case MESSAGE_GATEWAY: return "gateway";
+    case MESSAGE_DELIVERED: return "delivered";
+    case MESSAGE_READ: return "read";
+    case MESSAGE_EXPIRED: return "expired";
+    case MESSAGE_RECEIVED: return m->read_unix_s != 0 ? "read" : "delivered";
+    }
+    return "queued";
+}
+
+json_t *api_message_json(const struct message_info *m, const char *friend_name)
+{
+    /* The first seven keys are those that DESIGN names and scripts rely on; "friend" stays "unknown" at worst, never missing. */
+    json_t *o = json_pack("{s:s, s:s, s:s, s:s%, s:o, s:s, s:i, s:i, s:i, s:b}",
+                          "id", m->id, "friend", friend_name, "direction", m->is_incoming ? "in" : "out",
+                          "text", m->text != NULL ? m->text : "", m->text != NULL ? m->text_len : (size_t)0,
+                          "time", api_time(m->time_unix_s), "state", state_name(m), "copies", (int)m->copies,
+                          "number", (int)m->number, "tries", (int)m->tries, "unreadable", m->is_unreadable);
+    if (o == NULL)
+        return NULL;
+    const struct { const char *key; uint64_t unix_s; } times[] = {
+        { "arrived", m->arrived_unix_s }, { "carried", m->carried_unix_s }, { "gateway", m->gateway_unix_s },
+        { "delivered", m->delivered_unix_s }, { "read", m->read_unix_s }, { "expires", m->expires_unix_s },
+        { "next_try", m->next_try_unix_s },
+    };
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
+        json_object_set_new(o, times[i].key, api_time(times[i].unix_s));
+    json_object_set_new(o, "disappear_s", json_integer((json_int_t)m->disappear_s));
+    json_object_set_new(o, "reason", json_string(m->reason != NULL ? m->reason : ""));
+    return o;
+}
+
+json_t *api_friend_json(const struct friend_info *f)
+{
+    static const char *const states[] = {
+        [FRIEND_ADDED] = "added", [FRIEND_CONNECTED] = "connected", [FRIEND_VERIFIED] = "verified",
+    };
+
+    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:i, s:i, s:I}", "name", f->name, "card_name", f->card_name,
+                     "state", states[f->state], "request", f->is_request, "last_heard", api_time(f->last_heard_unix_s),
+                     "unread", (int)f->unread, "messages", (int)f->message_count, "disappear_s", (json_int_t)f->disappear_s);
+}
+
+json_t *api_event(struct parts *p, const struct messenger_event *event, const char **name)
+{
+    struct friend_info f;
+    struct message_info m;
+    json_t *about = NULL;
+
+    if (p->messenger == NULL || messenger_friend_info(p->messenger, event->friend_number, &f) != ERR_NONE) {
+        /* A friend who was removed since; the message may be gone with it. */
+        *name = event->kind == MESSENGER_FRIEND ? "friend" : "gone";
+        return json_pack("{s:n, s:s}", "friend", "id", event->message_id);
+    }
+    json_t *friend_json = api_friend_json(&f);
+    switch (event->kind) {
+    case MESSENGER_MESSAGE:
+    case MESSENGER_STATE:
+        *name = event->kind == MESSENGER_MESSAGE ? "message" : "state";
+        if (messenger_message(p->messenger, bytes_of_text(event->message_id), &m) == ERR_NONE)
+            about = api_message_json(&m, json_string_value(json_object_get(friend_json, "name")));
+        break;
+    case MESSENGER_GONE:
+        *name = "gone";
+        about = json_pack("{s:O, s:s}", "friend", json_object_get(friend_json, "name"), "id", event->message_id);
+        break;
+    case MESSENGER_FRIEND:
+        *name = "friend";
+        about = json_incref(friend_json);
+        break;
+    }
+    json_decref(friend_json);
+    return about;
+}

@@ -1,0 +1,270 @@
+/* apps/daemon/doctor.c - what works, what does not, and what to do about it. */
+#define _GNU_SOURCE
+#include "apps/daemon/doctor.h"
+
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "apps/daemon/clock.h"
+#include "apps/profile/units.h"
+
+struct report { json_t *list; };
+
+static void add(struct report *r, const char *check, const char *verdict, const char *remedy, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+static void add(struct report *r, const char *check, const char *verdict, const char *remedy, const char *format, ...)
+{
+    char text[600];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    json_array_append_new(r->list, json_pack("{s:s, s:s, s:s, s:s}", "check", check, "verdict", verdict, "text", text,
+                                             "remedy", remedy));
+}
+
+static void check_folder(struct report *r, const struct parts *p)
+{
+    char remedy[PROFILE_PATH_MAX + 64];
+    struct stat st;
+
+    switch (profile_check_folder(p->paths)) {
+    case ERR_NONE:
+        add(r, "data folder", "good", "", "%.500s is yours alone", p->paths->folder);
+        break;
+    case ERR_REFUSED:
+        snprintf(remedy, sizeof remedy, "chmod 700 '%s'", p->paths->folder);
+        add(r, "data folder", "bad", remedy, "others on this machine can look into %.500s", p->paths->folder);
+        break;
+    default:
+        add(r, "data folder", "bad", "restart staffettad; it makes the folder anew, without what was in it",
+            "%.500s is gone", p->paths->folder);
+        return;
+    }
+    if (stat(p->paths->key, &st) == 0 && (st.st_mode & 077) != 0) {
+        snprintf(remedy, sizeof remedy, "chmod 600 '%s'", p->paths->key);
+        add(r, "key file", "bad", remedy, "others on this machine can read the key file");
+    }
+}
+
+static void check_disk(struct report *r, const struct parts *p)
+{
+    char text[UNITS_SIZE_TEXT_MAX];
+    struct statvfs disk;
+
+    if (p->store == NULL || p->trouble[0] != '\0')
+        add(r, "storage", "bad", "free some disk space, or check the disk; the daemon tries again by itself", "%s",
+            p->trouble[0] != '\0' ? p->trouble : "opening");
+    if (statvfs(p->paths->folder, &disk) != 0)
+        return;
+    uint64_t bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+    units_size_text(text, bytes);
+    if (p->db != NULL && !db_has_room(p->db))
+        add(r, "disk", "bad", "free some disk space: bundles of others are refused until then", "only %s left", text);
+    else if (bytes < p->config->capacity_bytes / 4)
+        add(r, "disk", "note", "free some disk space, or set a smaller `capacity`", "%s left, less than this node may want", text);
+    else
+        add(r, "disk", "good", "", "%s left", text);
+}
+
+static void check_store(struct report *r, const struct parts *p)
+{
+    char bytes[UNITS_SIZE_TEXT_MAX], capacity[UNITS_SIZE_TEXT_MAX];
+    struct store_usage u;
+
+    if (p->store == NULL)
+        return;
+    store_usage(p->store, &u);
+    units_size_text(bytes, u.bytes);
+    units_size_text(capacity, u.capacity_bytes);
+    add(r, "store", u.fill_percent >= 95 ? "note" : "good", u.fill_percent >= 95 ? "raise `capacity` if the disk allows it" : "",
+        "%zu bundles, %s of %s (%u %%)", u.count, bytes, capacity, (unsigned)u.fill_percent);
+}
+
+static void check_clock(struct report *r)
+{
+    char text[UNITS_RFC3339_LEN + 1];
+    uint64_t wall = clock_wall_or_none();
+
+    if (wall == 0) {
+        add(r, "clock", "bad", "set it: sudo date -s '2026-01-31 12:00'", "the clock stands before 2025");
+        return;
+    }
+    units_rfc3339(text, wall);
+    if (clock_is_synchronised())
+        add(r, "clock", "good", "", "%s, kept right by the network", text);
+    else
+        add(r, "clock", "note", "if this time is wrong, set it: sudo date -s '2026-01-31 12:00'",
+            "%s; nothing checks it, so look at it yourself", text);
+}
+
+/* ---- Network ---- */
+
+static bool has_program(const char *name)
+{
+    static const char *const folders[] = { "/usr/sbin/", "/sbin/", "/usr/bin/", "/bin/" };
+    char path[64];
+
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        snprintf(path, sizeof path, "%s%s", folders[i], name);
+        if (access(path, X_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Commands for the firewall that this machine has. */
+static void firewall_hint(char to[256], unsigned udp_port, unsigned tcp_port)
+{
+    if (has_program("ufw"))
+        snprintf(to, 256, "if a firewall runs: sudo ufw allow %u/udp; sudo ufw allow %u/tcp", udp_port, tcp_port);
+    else if (has_program("firewall-cmd"))
+        snprintf(to, 256, "if a firewall runs: sudo firewall-cmd --add-port=%u/udp --add-port=%u/tcp", udp_port, tcp_port);
+    else if (has_program("nft"))
+        snprintf(to, 256, "if a firewall runs: sudo nft add rule inet filter input udp dport %u accept; "
+                          "sudo nft add rule inet filter input tcp dport %u accept", udp_port, tcp_port);
+    else
+        snprintf(to, 256, "if a firewall runs, open UDP port %u and TCP port %u in it", udp_port, tcp_port);
+}
+
+struct interfaces { unsigned up, multicast; char names[128]; };
+
+static void count_interfaces(struct interfaces *out)
+{
+    struct ifaddrs *all, *i, *j;
+
+    memset(out, 0, sizeof *out);
+    if (getifaddrs(&all) != 0)
+        return;
+    for (i = all; i != NULL; i = i->ifa_next) {
+        unsigned need = IFF_UP | IFF_RUNNING;
+
+        /* One line an interface: the first entry with its name. */
+        for (j = all; j != i && strcmp(j->ifa_name, i->ifa_name) != 0; j = j->ifa_next)
+            continue;
+        if (j != i || (i->ifa_flags & need) != need || (i->ifa_flags & IFF_LOOPBACK) != 0)
+            continue;
+        out->up++;
+        out->multicast += (i->ifa_flags & IFF_MULTICAST) != 0;
+        size_t used = strlen(out->names);
+        snprintf(out->names + used, sizeof out->names - used, "%s%s", used > 0 ? ", " : "", i->ifa_name);
+    }
+    freeifaddrs(all);
+}
+
+static void check_network(struct report *r, const struct parts *p)
+{
+    struct interfaces i;
+    struct lan_info l;
+
+    count_interfaces(&i);
+    if (i.up == 0)
+        add(r, "network", "bad", "join a Wi-Fi, make a hotspot, or plug in a cable; a stick works without: staffetta export",
+            "no network interface is up");
+    else if (i.multicast == 0 && p->config->is_discovery_on)
+        add(r, "network", "bad", "name neighbours by address: --peer ADDR:PORT", "%s: up, but without multicast", i.names);
+    else
+        add(r, "network", "good", "", "%s", i.names);
+    if (p->lan == NULL)
+        return;
+    lan_info(p->lan, &l);
+    if (l.port == 0)
+        add(r, "listening", "bad", "choose a free port: --listen :PORT", "neighbours cannot connect here");
+    else
+        add(r, "listening", "good", "", "TCP port %u", (unsigned)l.port);
+    if (!p->config->is_discovery_on)
+        add(r, "discovery", "note", "remove `discovery = no` to find neighbours by themselves", "off, as configured");
+    else if (l.interfaces == 0 && i.up > 0)
+        add(r, "discovery", "bad", "look for an error in the log; --peer ADDR:PORT works without discovery",
+            "beacons go out on no interface%s%s", l.last_error[0] != '\0' ? ": " : "", l.last_error);
+    else
+        add(r, "discovery", "good", "", "beacons on %u interface%s, UDP port %u", l.interfaces, l.interfaces == 1 ? "" : "s",
+            (unsigned)p->config->beacon_port);
+}
+
+struct ready { const struct parts *parts; unsigned count; };
+
+static void count_ready(void *ctx, uint32_t link, const char *label)
+{
+    struct ready *n = ctx;
+    struct node_link_info i;
+
+    (void)label;
+    n->count += node_link_info(n->parts->node, link, &i) && i.is_ready;
+}
+
+static void check_neighbours(struct report *r, const struct parts *p)
+{
+    char remedy[256] = "", span[UNITS_SPAN_TEXT_MAX];
+    struct ready ready = { p, 0 };
+    struct lan_info l = { 0 };
+
+    if (p->lan == NULL || p->host == NULL)
+        return;
+    lan_info(p->lan, &l);
+    host_walk(p->host, count_ready, &ready);
+    firewall_hint(remedy, (unsigned)p->config->beacon_port, l.port != 0 ? l.port : LAN_PORT_DEFAULT);
+    units_span_text(span, (clock_now_ms() - (p->last_link_ms != 0 ? p->last_link_ms : p->started_ms)) / 1000);
+    if (ready.count > 0)
+        add(r, "neighbours", "good", "", "%u linked now", ready.count);
+    else if (l.neighbours > 0 && p->last_link_ms == 0)
+        add(r, "neighbours", "note", remedy, "%u heard, but none could be linked yet", l.neighbours);
+    else if (l.neighbours > 0)
+        add(r, "neighbours", "good", "", "%u in range, and nothing new to exchange with them", l.neighbours);
+    else if (p->last_link_ms != 0)
+        add(r, "neighbours", "note", remedy, "nobody in range; the last one was linked %s ago", span);
+    else
+        add(r, "neighbours", "note", remedy, "nobody has come by since the start, %s ago", span);
+}
+
+static void check_person(struct report *r, const struct parts *p)
+{
+    enum profile_vault kind;
+
+    switch (p->person) {
+    case PERSON_NONE:
+        add(r, "identity", "note", "staffetta init --name NAME", "none: this node carries for others only");
+        return;
+    case PERSON_OFF:
+        add(r, "identity", "good", "", "only a relay, as configured");
+        return;
+    case PERSON_LOCKED:
+        add(r, "identity", "bad", "staffetta unlock", "the vault is locked: nothing of yours is received or sent");
+        return;
+    case PERSON_DAMAGED:
+        add(r, "identity", "bad", "restore the data folder from a copy", "%s", p->trouble);
+        return;
+    case PERSON_OPEN:
+        add(r, "identity", "good", "", "open");
+        break;
+    }
+    if (profile_vault_kind(p->paths, &kind) == ERR_NONE && kind == PROFILE_VAULT_KEY_FILE)
+        add(r, "vault", "note", "staffetta passphrase", "opened by a key file beside it: whoever takes this disk can read it");
+    else
+        add(r, "vault", "good", "", "sealed with a passphrase");
+    if (p->has_been_restored)
+        add(r, "restored", "note", "never run two nodes from one identity",
+            "the database came from a copy; sessions were started anew");
+}
+
+json_t *doctor_checks(const struct parts *p)
+{
+    struct report r = { json_array() };
+
+    check_folder(&r, p);
+    check_disk(&r, p);
+    check_store(&r, p);
+    check_clock(&r);
+    check_network(&r, p);
+    check_neighbours(&r, p);
+    check_person(&r, p);
+    return r.list;
+}

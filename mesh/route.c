@@ -1,0 +1,61 @@
+/* mesh/route.c - which bundles are worth giving to whom. */
+#include "mesh/route.h"
+
+uint8_t route_first_budget(uint32_t len, uint8_t fill_percent)
+{
+    return len <= EPIDEMIC_LEN_MAX && fill_percent < EPIDEMIC_FILL_MAX ? BUDGET_EPIDEMIC : BUDGET_SPRAY;
+}
+
+uint8_t route_first_hops(const struct rng *g)
+{
+    return (uint8_t)rng_below(g, OWN_HOPS_BELOW);
+}
+
+bool route_is_givable(const struct store_entry *e, const struct route_peer *peer)
+{
+    if (e->contributor == peer->contributor || e->hops >= peer->hops_max)
+        return false;
+    /* The last copy waits for someone who may be near the recipient. */
+    if (e->budget <= 1 && !peer->is_friend && !peer->is_uplink)
+        return false;
+    return peer->is_friend || e->bundle_class == CLASS_SOS || e->stamp_bits >= peer->stamp_bits;
+}
+
+uint8_t route_budget_given(uint8_t budget)
+{
+    if (budget == BUDGET_EPIDEMIC)
+        return budget;
+    return budget / 2 > 0 ? budget / 2 : 1;
+}
+
+uint8_t route_budget_kept(uint8_t budget)
+{
+    if (budget == BUDGET_EPIDEMIC || budget == 0)
+        return budget;
+    return (uint8_t)(budget - budget / 2);
+}
+
+struct carry route_carry(const struct store_entry *e, uint32_t residence_s)
+{
+    struct carry c = { (uint8_t)(e->hops + 1), route_budget_given(e->budget), 0 };
+    const uint32_t unit_s = LIFE_UNIT_H * 3600;
+
+    if (e->deadline_s > residence_s) {
+        uint32_t units = (e->deadline_s - residence_s - 1) / unit_s + 1;
+        c.life = (uint8_t)(units > LIFE_UNITS_MAX ? LIFE_UNITS_MAX : units);
+    }
+    return c;
+}
+
+int route_order(const struct store_entry *a, const struct store_entry *b)
+{
+    bool a_sos = a->bundle_class == CLASS_SOS, b_sos = b->bundle_class == CLASS_SOS;
+
+    if (a_sos != b_sos)
+        return a_sos ? -1 : 1;
+    if (a->len != b->len)
+        return a->len < b->len ? -1 : 1;
+    if (a->seq == b->seq)
+        return 0;
+    return a->seq > b->seq ? -1 : 1;
+}

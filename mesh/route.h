@@ -1,0 +1,47 @@
+/* mesh/route.h - which bundles are worth giving to whom, and how many copies there may be.
+ *
+ * Epidemic for small bundles under no pressure; binary spray for the rest. The router proper will replace this
+ * file.
+ */
+#ifndef STA_MESH_ROUTE_H
+#define STA_MESH_ROUTE_H
+
+#include "mesh/base/rng.h"
+#include "mesh/record.h"
+#include "storage/store.h"
+
+enum {
+    BUDGET_EPIDEMIC      = 255,
+    BUDGET_SPRAY         = 8,
+    EPIDEMIC_LEN_MAX     = 4096,
+    EPIDEMIC_FILL_MAX    = 70,
+    PUSH_LEN_MAX         = 1024,     /* sent without being asked for */
+    PUSH_HOPS_MAX        = 3,        /* beyond, a bundle is offered: most neighbours of a crowd have it by then */
+    OWN_HOPS_BELOW       = 4,        /* own bundles start with 0..3 hops, so that a first hop does not name the author */
+};
+
+/* A peer as far as routing cares. */
+struct route_peer {
+    uint32_t contributor;
+    bool is_friend, is_uplink;
+    uint8_t stamp_bits;              /* it demands of strangers */
+    uint8_t hops_max;
+};
+
+uint8_t route_first_budget(uint32_t len, uint8_t fill_percent);
+uint8_t route_first_hops(const struct rng *g);
+
+/* May be given on to this peer at all. */
+bool route_is_givable(const struct store_entry *e, const struct route_peer *peer);
+
+/* Of a budget, what a copy given away takes along, and what stays here. */
+uint8_t route_budget_given(uint8_t budget);
+uint8_t route_budget_kept(uint8_t budget);
+
+/* What goes in the record: hops on arrival, budget given, life in units left, rounded up; 0 when expired. */
+struct carry route_carry(const struct store_entry *e, uint32_t residence_s);
+
+/* Orders entries by worth: urgent, small, new first. For qsort-like use: negative when a goes before b. */
+int route_order(const struct store_entry *a, const struct store_entry *b);
+
+#endif
