@@ -8,6 +8,7 @@
 
 #include "apps/simulator/report.h"
 #include "apps/simulator/scenario.h"
+#include "apps/simulator/stack.h"
 
 enum { EXIT_USAGE = 2, POLICIES_MAX = 32, SEEDS_MAX = 1000 };
 
@@ -24,7 +25,7 @@ static const char usage[] =
     "  --copies L        of Spray and Wait\n"
     "  --without PARTS   switches off parts of ours: antipackets, promptness, refusal, budget, patience, order, eviction\n"
     "  --black-holes S   this share of the nodes takes everything and passes on nothing\n"
-    "  --rules reference the rules of tests/traces/README.md (the only ones so far)\n"
+    "  --rules R         reference: those of tests/traces/README.md; run also takes stack: whole nodes, every byte charged\n"
     "  --until T         stops after T seconds\n"
     "  --trace FILE      run: writes what happened, a JSON object a line\n"
     "  --out FILE        report: the HTML file (standard output otherwise)\n"
@@ -35,7 +36,7 @@ struct options {
     uint64_t seed, seeds;
     double until_s, black_holes;
     uint32_t copies;
-    bool has_seed;
+    bool has_seed, is_stack;
 };
 
 static int fail(const char *what, const char *why)
@@ -72,7 +73,9 @@ static int read_option(struct options *o, const char *name, const char *value)
             return 0;
         }
     if (strcmp(name, "--rules") == 0)
-        return strcmp(value, "reference") == 0 ? 0 : fail(value, "only the reference rules are built");
+        o->is_stack = strcmp(value, "stack") == 0;
+    if (strcmp(name, "--rules") == 0)
+        return o->is_stack || strcmp(value, "reference") == 0 ? 0 : fail(value, "the rules are reference or stack");
     if (strcmp(name, "--seed") == 0 && number(value, 0, 9e15, &v)) {
         o->seed = (uint64_t)v;
         o->has_seed = true;
@@ -189,6 +192,33 @@ static void write_event(void *state, const struct world_event *e)
     fputs("}\n", to);
 }
 
+static int run_stack(const struct options *o)
+{
+    struct scenario s;
+    struct stack_figures f;
+    int status = prepare(&s, o);
+
+    if (status != 0)
+        return status;
+    if (o->policies != NULL || o->trace != NULL || s.config.black_holes > 0)
+        return fail("--rules stack", "takes neither a policy, a trace nor black holes");
+    if (stack_run(&f, &s.config) != ERR_NONE) {
+        fputs("staffetta-sim: a node failed\n", stderr);
+        return 1;
+    }
+    printf("delivered   %llu of %llu: %.4f (%llu refused where they were made)\n", (unsigned long long)f.delivered,
+           (unsigned long long)f.created, f.delivery, (unsigned long long)f.refused);
+    printf("latency     median %.0f s, mean %.0f s\n", f.median_s, f.mean_s);
+    printf("links       %llu contacts, %llu handshakes, %llu faults\n", (unsigned long long)f.contacts,
+           (unsigned long long)f.handshakes / 2, (unsigned long long)f.faults);
+    printf("transfers   %llu new bundles, %llu duplicates\n", (unsigned long long)f.transfers, (unsigned long long)f.duplicates);
+    printf("bytes       %llu on links, %.1f %% of them bundles new to the receiver\n", (unsigned long long)f.link_bytes,
+           f.link_bytes > 0 ? 100.0 * (double)f.useful_bytes / (double)f.link_bytes : 0);
+    printf("CPU         %.1f s\n", f.cpu_s);
+    scenario_clear(&s);
+    return 0;
+}
+
 static int run(const struct options *o)
 {
     struct scenario s;
@@ -256,6 +286,8 @@ static int compare(const struct options *o, int argc, char **argv)
     char command[512];
     int status;
 
+    if (o->is_stack)
+        return fail("--rules stack", "only with run, so far");
     if (policy_count == 0)
         return EXIT_USAGE;
     if ((status = prepare(&s, o)) != 0)
@@ -320,7 +352,7 @@ int main(int argc, char **argv)
         return o.command != NULL ? 0 : EXIT_USAGE;
     }
     if (strcmp(o.command, "run") == 0)
-        return run(&o);
+        return o.is_stack ? run_stack(&o) : run(&o);
     if (strcmp(o.command, "compare") == 0 || strcmp(o.command, "report") == 0)
         return compare(&o, argc, argv);
     if (strcmp(o.command, "check") == 0)
