@@ -211,7 +211,8 @@ static int run_stack(const struct options *o)
     printf("latency     median %.0f s, mean %.0f s\n", f.median_s, f.mean_s);
     printf("links       %llu contacts, %llu handshakes, %llu faults\n", (unsigned long long)f.contacts,
            (unsigned long long)f.handshakes / 2, (unsigned long long)f.faults);
-    printf("transfers   %llu new bundles, %llu duplicates\n", (unsigned long long)f.transfers, (unsigned long long)f.duplicates);
+    printf("transfers   %llu new bundles, %llu duplicates, %llu not taken, %llu evicted\n", (unsigned long long)f.transfers,
+           (unsigned long long)f.duplicates, (unsigned long long)f.turned_away, (unsigned long long)f.evicted);
     printf("bytes       %llu on links, %.1f %% of them bundles new to the receiver\n", (unsigned long long)f.link_bytes,
            f.link_bytes > 0 ? 100.0 * (double)f.useful_bytes / (double)f.link_bytes : 0);
     printf("CPU         %.1f s\n", f.cpu_s);

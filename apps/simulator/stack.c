@@ -406,6 +406,8 @@ static void sum_up(struct stack *s)
         s->f.handshakes += c.handshakes;
         s->f.faults += c.faults;
         s->f.duplicates += c.duplicates_in;
+        s->f.turned_away += c.refused_in;
+        s->f.evicted += c.evicted;
     }
 }
 

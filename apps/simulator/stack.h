@@ -14,6 +14,7 @@ struct stack_figures {
     uint64_t created, delivered, refused;       /* refused: by the author's own full store, or too large */
     uint64_t contacts, link_bytes, handshakes, faults;
     uint64_t transfers, useful_bytes, duplicates; /* bundles that came over links and were new there; that were not */
+    uint64_t turned_away, evicted;                /* bundles that came in and were not taken; that made room */
     double delivery, median_s, mean_s, cpu_s;
 };
 
