@@ -65,8 +65,6 @@ bool ask_yes(const char *question)
 {
     char answer[16];
 
-    if (!isatty(0))
-        return true;
     fprintf(stderr, "%s [y/N] ", question);
     return read_line(0, answer, sizeof answer) && (answer[0] == 'y' || answer[0] == 'Y');
 }
