@@ -165,7 +165,7 @@ uint64_t node_wake_at_ms(const struct node *n);
 
 /* Counters since birth; plain numbers for status, doctor and tests. */
 struct node_counters {
-    uint64_t bundles_in, bundles_out, duplicates_in, refused_in, bytes_in, bytes_out;
+    uint64_t bundles_in, bundles_out, duplicates_in, refused_in, refused_out, bytes_in, bytes_out;
     uint64_t handshakes, handshakes_failed, faults, sketches, sketch_cells, lists, antipackets;
     uint64_t expired, evicted, oversized, stamps_missing, rate_limited;
 };

@@ -161,8 +161,8 @@ static void take_body(struct reader *r, uint8_t type, struct record *out)
         break;
     case RECORD_ASK: {
         uint8_t which = reader_u8(r);
-        out->u.ask.is_name = (which & 0x80) != 0;
-        out->u.ask.which = which & 0x7f;
+        out->u.ask.is_name = (which & ASK_NAME) != 0;
+        out->u.ask.which = which & (uint8_t)~ASK_NAME;
         if (out->u.ask.which >= CLASS_COUNT)
             r->failed = true;
         out->u.ask.sids = take_sids(r);
@@ -170,14 +170,18 @@ static void take_body(struct reader *r, uint8_t type, struct record *out)
     }
     case RECORD_GONE: {
         uint8_t which = reader_u8(r);
-        out->u.gone.is_sids = which != 0xff;
+        out->u.gone.is_sids = which != GONE_OFFERS;
         out->u.gone.which = which;
         if (out->u.gone.is_sids) {
             out->u.gone.sids = take_sids(r);
             if (which >= CLASS_COUNT)
                 r->failed = true;
         } else {
-            out->u.gone.ids = take_ids(r);
+            out->u.gone.offers = reader_rest(r);
+            struct reader walk = reader_of(out->u.gone.offers);
+            while (!walk.failed && reader_left(&walk) > 0)
+                reader_varint(&walk);
+            r->failed |= walk.failed;
         }
         break;
     }

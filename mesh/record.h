@@ -43,6 +43,8 @@ enum {
     RECORD_HEAD_MAX  = 1 + 3,  /* bodies are shorter than 2 MiB */
     BUNDLE_META_LEN  = 3,
     PART_META_MAX    = 16 + 3 + 3 + 3,
+    GONE_OFFERS      = 0xff,   /* in place of a class: offer numbers follow */
+    ASK_NAME         = 0x80,   /* on the class: offer these instead of sending them */
 };
 
 /* How a reconciliation round ended for the side that decodes. */
@@ -88,7 +90,7 @@ struct record {
         struct { uint64_t echo; } ping;                                      /* PONG too */
         struct { uint8_t reason; uint64_t retry_s; } bye;
         struct { uint8_t which; bool is_name; struct sids sids; } ask;
-        struct { bool is_sids; uint8_t which; struct sids sids; struct ids ids; } gone;
+        struct { bool is_sids; uint8_t which; struct sids sids; struct bytes offers; } gone;  /* offers: varints */
         struct { uint64_t fingerprint; } calm;
     } u;
 };

@@ -53,9 +53,12 @@ enum err archive_get(struct archive *a, enum archive_kind kind, struct bytes nam
 enum err archive_delete(struct archive *a, enum archive_kind kind, struct bytes name);
 
 /* A list of names kept sealed in one record of its kind, since hashed keys have no
- * order to walk: insertion order, no name twice, each 1 to 255 bytes. */
+ * order to walk: insertion order, no name twice, each 1 to 255 bytes. Adding one that is there:
+ * ERR_EXISTS, harmless. Removing one that is not: ERR_NOT_FOUND. */
 enum err archive_list_add(struct archive *a, enum archive_kind kind, struct bytes name);
 enum err archive_list_remove(struct archive *a, enum archive_kind kind, struct bytes name);
+
+/* Walks the list as it is at the call; `visit` may use the archive, and returns false to stop. */
 typedef bool archive_visit(void *ctx, struct bytes name);
 enum err archive_list_walk(struct archive *a, enum archive_kind kind, archive_visit *visit, void *ctx);
 

@@ -227,6 +227,11 @@ bool db_has_room(const struct db *db)
     return db->ops->has_room(db);
 }
 
+bool db_has_reserve(const struct db *db)
+{
+    return db->ops->has_reserve(db);
+}
+
 void db_set_fault(struct db *db, db_fault *fault, void *ctx)
 {
     db->fault = fault;

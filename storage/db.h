@@ -89,6 +89,10 @@ void db_rollback(struct db *db);
 uint64_t db_used_bytes(const struct db *db);
 bool     db_has_room(const struct db *db);
 
+/* False when so little of the reserve is left that only deleting is wise: deleting writes pages too, and on a
+ * disk without any it could not be done. What it needs is set aside in the file ahead of time. */
+bool     db_has_reserve(const struct db *db);
+
 /* Fault injection, for tests: called before each put, delete and commit with its
  * running number, from 0; a value other than ERR_NONE is what that call then returns,
  * having done nothing (for a commit: having rolled back). NULL: off. */

@@ -19,6 +19,7 @@ struct db_ops {
     uint64_t (*count)(struct db *db, enum db_table table);
     uint64_t (*used_bytes)(const struct db *db);
     bool     (*has_room)(const struct db *db);
+    bool     (*has_reserve)(const struct db *db);
     void     (*close)(struct db *db);
 };
 

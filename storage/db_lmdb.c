@@ -5,7 +5,7 @@
  * keeps pages from being used again. A read transaction never outlives the start of a change, which
  * is what makes that safe.
  */
-#define _DEFAULT_SOURCE
+#define _GNU_SOURCE /* fallocate */
 #include "storage/db_kind.h"
 
 #include <assert.h>
@@ -30,6 +30,8 @@ static const uint64_t MIB = 1024 * 1024;
 enum {
     FORMAT_VERSION   = 1,
     RESERVE_MIB      = 16,
+    /* What is set aside for deleting: some hundred bundles at once, each on pages of its own. */
+    FLOOR_MIB        = 2,
     /* Address space costs nothing where there is plenty of it; with 32 bits the map stays modest and
      * grows in small steps. The headroom is what one transaction may take. */
     MAP_START_MIB    = sizeof(size_t) >= 8 ? 1024 : 64,
@@ -52,9 +54,9 @@ struct db_lmdb {
     MDB_dbi tables[DB_TABLE_COUNT];
     uint8_t last[DB_TABLE_COUNT][DB_SEQ_LEN]; /* no key of a sequence table is greater */
     bool has_last[DB_TABLE_COUNT];
-    uint64_t map_bytes, headroom_bytes, reserve_bytes;
+    uint64_t map_bytes, headroom_bytes, reserve_bytes, floor_bytes;
     uint64_t used_bytes;
-    bool has_room;
+    bool has_room, has_reserve;
     int lock_fd;
     char *data_path;
 };
@@ -116,24 +118,29 @@ static struct db_lmdb *lmdb_of(struct db *db)
 
 /* ---- Room on the disk, room in the map ---- */
 
-/* Bytes by which the file may still grow, as far as the system tells. */
-static uint64_t disk_bytes_left(const struct db_lmdb *d)
+/* Bytes by which the file may still grow, as far as the system tells: what is left on the disk, and what the
+ * file has been given beyond its end already. */
+static uint64_t disk_bytes_left(const struct db_lmdb *d, uint64_t *set_aside)
 {
     struct statvfs fs;
     struct stat file;
     struct rlimit limit;
-    uint64_t left = UINT64_MAX;
+    uint64_t left = UINT64_MAX / 2, given, most;
 
+    *set_aside = 0;
     if (statvfs(d->data_path, &fs) == 0)
         left = (uint64_t)fs.f_bavail * fs.f_frsize;
-    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && stat(d->data_path, &file) == 0) {
-        uint64_t most = limit.rlim_cur, now = (uint64_t)file.st_size;
-        uint64_t more = most > now ? most - now : 0;
-
-        if (more < left)
-            left = more;
-    }
-    return left;
+    if (stat(d->data_path, &file) != 0)
+        return left;
+    given = (uint64_t)file.st_blocks * 512;
+    if (given > d->used_bytes)
+        *set_aside = given - d->used_bytes;
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return left;
+    most = limit.rlim_cur > d->used_bytes ? limit.rlim_cur - d->used_bytes : 0;
+    if (*set_aside > most)
+        *set_aside = most;
+    return left < most - *set_aside ? left : most - *set_aside;
 }
 
 static uint64_t page_bytes(const struct db_lmdb *d)
@@ -178,15 +185,34 @@ static uint64_t free_bytes_inside(struct db_lmdb *d)
     return pages * page_bytes(d);
 }
 
+/* Gives the file blocks behind its end, so that somebody else's filling the disk does not keep us from
+ * deleting. A file system that cannot do it leaves us with db_has_reserve alone. */
+static void set_aside(const struct db_lmdb *d)
+{
+    int fd;
+
+    if (mdb_env_get_fd(d->env, &fd) == 0)
+        (void)fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)d->used_bytes, (off_t)(2 * d->floor_bytes));
+}
+
 static void look_at_room(struct db_lmdb *d)
 {
     MDB_envinfo info;
-    uint64_t left = disk_bytes_left(d);
+    uint64_t aside, left;
 
     if (mdb_env_info(d->env, &info) == 0)
         d->used_bytes = ((uint64_t)info.me_last_pgno + 1) * page_bytes(d);
+    left = disk_bytes_left(d, &aside);
+    if (aside < d->floor_bytes) {
+        set_aside(d);
+        left = disk_bytes_left(d, &aside);
+    }
+    left += aside;
     /* The free list is walked only when the answer hangs on it. */
-    d->has_room = left >= d->reserve_bytes || left + free_bytes_inside(d) >= d->reserve_bytes;
+    if (left < d->reserve_bytes)
+        left += free_bytes_inside(d);
+    d->has_room = left >= d->reserve_bytes;
+    d->has_reserve = left >= d->floor_bytes;
 }
 
 /* Whether the address space has a hole of this size. LMDB gives its map up before it asks for the larger
@@ -255,7 +281,8 @@ static enum err lmdb_commit(struct db *db)
     if (rc == MDB_MAP_FULL)
         widen_headroom(d);
     /* LMDB reports a write that the full disk cut short as EIO. */
-    if (rc == EIO && disk_bytes_left(d) < MIB)
+    uint64_t aside;
+    if (rc == EIO && disk_bytes_left(d, &aside) < MIB)
         rc = ENOSPC;
     return err_of_mdb(rc);
 }
@@ -355,6 +382,11 @@ static bool lmdb_has_room(const struct db *db)
     return ((const struct db_lmdb *)(const void *)db)->has_room;
 }
 
+static bool lmdb_has_reserve(const struct db *db)
+{
+    return ((const struct db_lmdb *)(const void *)db)->has_reserve;
+}
+
 static void lmdb_close(struct db *db)
 {
     struct db_lmdb *d = lmdb_of(db);
@@ -373,7 +405,7 @@ static void lmdb_close(struct db *db)
 
 static const struct db_ops lmdb_ops = {
     lmdb_begin, lmdb_commit, lmdb_rollback, lmdb_get, lmdb_put, lmdb_erase, lmdb_walk, lmdb_count,
-    lmdb_used_bytes, lmdb_has_room, lmdb_close,
+    lmdb_used_bytes, lmdb_has_room, lmdb_has_reserve, lmdb_close,
 };
 
 /* ---- Opening ---- */
@@ -526,6 +558,7 @@ enum err db_open_lmdb(struct db **out, const char *path, const struct db_options
         d->map_bytes = MIB;
     d->headroom_bytes = d->map_bytes / 2 < HEADROOM_MIB * MIB ? d->map_bytes / 2 : HEADROOM_MIB * MIB;
     d->reserve_bytes = o.reserve_bytes != 0 ? o.reserve_bytes : RESERVE_MIB * MIB;
+    d->floor_bytes = d->reserve_bytes / 2 < FLOOR_MIB * MIB ? d->reserve_bytes / 2 : FLOOR_MIB * MIB;
     if ((d->data_path = path_join(path, "data.mdb")) == NULL)
         goto fail;
     if (mkdir(path, 0700) != 0 && errno != EEXIST) {

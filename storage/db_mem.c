@@ -281,7 +281,7 @@ static void mem_close(struct db *db)
 
 static const struct db_ops mem_ops = {
     mem_begin, mem_commit, mem_rollback, mem_get, mem_put, mem_erase, mem_walk, mem_count,
-    mem_used_bytes, mem_has_room, mem_close,
+    mem_used_bytes, mem_has_room, mem_has_room, mem_close,
 };
 
 enum err db_open_mem(struct db **out)

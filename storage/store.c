@@ -13,6 +13,7 @@
 #include "mesh/base/limits.h"
 #include "storage/catalogue.h"
 #include "storage/facts.h"
+#include "storage/meta.h"
 #include "storage/quota.h"
 #include "storage/seen.h"
 
@@ -20,6 +21,7 @@ enum {
     SEQ_BLOCK         = 1 << 16, /* arrival numbers claimed at once, so that the claim is rarely written */
     CLOCK_SAVE_BUSY_S = 60,      /* how old the clock on disk may be when there is a commit anyway */
     CLOCK_SAVE_IDLE_S = 600,     /* and when it needs a commit of its own */
+    EXPIRE_SHORT_MAX  = 64,      /* bundles a call when the disk is short */
     LEFT_MAX          = 16384,   /* reports of entries that left, kept until asked for */
 };
 
@@ -42,36 +44,6 @@ struct store {
     size_t left_first, left_count, left_cap;
     size_t damaged_count;
 };
-
-/* ---- Numbers kept in DB_META ---- */
-
-static enum err meta_put(struct db *db, const char *key, uint64_t value)
-{
-    uint8_t record[8];
-    struct writer w = writer_of(record, sizeof record);
-
-    writer_u64(&w, value);
-    return db_put(db, DB_META, bytes_of_text(key), writer_bytes(&w));
-}
-
-static enum err meta_get(struct db *db, const char *key, uint64_t *value)
-{
-    struct bytes record;
-    enum err e = db_get(db, DB_META, bytes_of_text(key), &record);
-
-    if (e == ERR_NOT_FOUND) {
-        *value = 0;
-        return ERR_NONE;
-    }
-    if (e != ERR_NONE)
-        return e;
-    struct reader r = reader_of(record);
-    uint64_t v = reader_u64(&r);
-    if (!reader_is_done(&r))
-        return ERR_CORRUPT;
-    *value = v;
-    return ERR_NONE;
-}
 
 static enum err clock_save(struct store *s, uint32_t age_max_s)
 {
@@ -359,7 +331,7 @@ enum err store_put(struct store *s, struct store_entry *entry, struct bytes bund
     assert(new.expiry_h >> 24 == 0 && new.bucket >> 24 == 0);
     if (catalogue_find(&s->catalogue, &new.id) != SLOT_NONE || seen_has(&s->seen, &new.id, s->clock_s))
         return ERR_EXISTS;
-    if (new.quota_class != QUOTA_OWN && !db_has_room(s->db))
+    if (!(new.quota_class == QUOTA_OWN ? db_has_reserve(s->db) : db_has_room(s->db)))
         return ERR_FULL;
     if ((e = catalogue_reserve(&s->catalogue)) != ERR_NONE)
         return e;
@@ -444,6 +416,9 @@ size_t store_expire(struct store *s, size_t max)
 {
     size_t n = 0;
 
+    /* Bundles that end together may stand on as many pages, and a full disk has few left to write them anew. */
+    if (!db_has_room(s->db) && max > EXPIRE_SHORT_MAX)
+        max = EXPIRE_SHORT_MAX;
     for (; n < max; n++) {
         uint32_t slot = catalogue_soonest(&s->catalogue);
 

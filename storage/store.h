@@ -67,8 +67,8 @@ void     store_close(struct store *s);
 
 /* Copies the bundle in. `entry` gives all facts but seq, which is set.
  * ERR_EXISTS: carried or seen already, harmless. ERR_FULL: over quota and nothing
- * less worthy could be evicted, or the disk is short and it is not QUOTA_OWN;
- * nothing changed. Evicted bundles are reported by store_next_evicted. */
+ * less worthy could be evicted, or the disk is short: then only QUOTA_OWN may use the
+ * reserve, down to what deleting needs; nothing changed. Evicted bundles are reported by store_next_evicted. */
 enum err store_put(struct store *s, struct store_entry *entry, struct bytes bundle);
 
 /* Lends the bytes until the next change or commit. ERR_NOT_FOUND, ERR_CORRUPT. */
@@ -102,7 +102,7 @@ void store_walk_since(const struct store *s, uint64_t after, store_visit *visit,
 uint32_t store_clock_s(const struct store *s);
 void     store_clock_advance(struct store *s, uint32_t elapsed_s);
 
-/* Removes what is past its deadline, at most `max` a call, remembering nothing; returns how many. Each is
+/* Removes what is past its deadline, at most `max` a call (fewer when the disk is short), remembering nothing; returns how many. Each is
  * reported by store_next_evicted with ERR_EXPIRED. */
 size_t   store_expire(struct store *s, size_t max);
 

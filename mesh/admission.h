@@ -1,9 +1,9 @@
-/* mesh/quota.h - what a link may bring: rate, room, stamps, age (protocol section 10).
+/* mesh/admission.h - what a link may bring: rate, room, stamps, age (protocol section 10).
  *
  * Decides about one bundle from plain facts and changes nothing.
  */
-#ifndef STA_MESH_QUOTA_H
-#define STA_MESH_QUOTA_H
+#ifndef STA_MESH_ADMISSION_H
+#define STA_MESH_ADMISSION_H
 
 #include "mesh/record.h"
 #include "storage/store.h"
@@ -27,7 +27,7 @@ bool rate_has(const struct rate *r, uint64_t bytes_per_s);
 void rate_pay(struct rate *r, uint64_t bytes_per_s, uint64_t bytes);
 
 /* What the node and a link's two clocks are when a bundle comes. */
-struct quota_facts {
+struct admission {
     struct store_usage usage;
     uint64_t contributed;        /* bytes of the strangers' share this contributor holds */
     uint32_t residence_s;        /* the store's clock */
@@ -40,16 +40,16 @@ struct quota_facts {
 };
 
 /* The header's expiry is to be believed: our clock is trusted, or a trusted one of theirs agrees with ours. */
-bool quota_is_expiry_known(const struct quota_facts *f);
+bool admission_knows_expiry(const struct admission *f);
 
 /* Whose share it counts against. */
-enum quota_class quota_class_of(const struct quota_facts *f, uint8_t bundle_class);
+enum quota_class admission_class(const struct admission *f, uint8_t bundle_class);
 
 /* Would `len` more bytes of this class be taken at all? */
-bool quota_has_room(const struct quota_facts *f, enum quota_class which, uint32_t len);
+bool admission_has_room(const struct admission *f, enum quota_class which, uint32_t len);
 
 /* REFUSAL_NONE, and its deadline on the residence clock. Duplicates and signatures are not its matter. */
-enum refusal quota_judge(const struct quota_facts *f, const struct header *h, const struct carry *carry,
+enum refusal admission_judge(const struct admission *f, const struct header *h, const struct carry *carry,
                          uint8_t stamp_bits_there, uint32_t *deadline_s);
 
 #endif

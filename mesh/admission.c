@@ -1,5 +1,5 @@
-/* mesh/quota.c - what a link may bring. */
-#include "mesh/quota.h"
+/* mesh/admission.c - what a link may bring. */
+#include "mesh/admission.h"
 
 #include "mesh/base/limits.h"
 
@@ -37,7 +37,7 @@ void rate_pay(struct rate *r, uint64_t bytes_per_s, uint64_t bytes)
         r->tokens -= (int64_t)bytes;
 }
 
-bool quota_is_expiry_known(const struct quota_facts *f)
+bool admission_knows_expiry(const struct admission *f)
 {
     if (f->ours_min == CLOCK_UNKNOWN_MIN)
         return false;
@@ -49,7 +49,7 @@ bool quota_is_expiry_known(const struct quota_facts *f)
     return apart <= CLOCK_AGREE_MIN;
 }
 
-enum quota_class quota_class_of(const struct quota_facts *f, uint8_t bundle_class)
+enum quota_class admission_class(const struct admission *f, uint8_t bundle_class)
 {
     if (bundle_class == CLASS_SOS)
         return QUOTA_SOS;
@@ -58,7 +58,7 @@ enum quota_class quota_class_of(const struct quota_facts *f, uint8_t bundle_clas
     return f->is_friend ? QUOTA_CONTACT : QUOTA_STRANGER;
 }
 
-bool quota_has_room(const struct quota_facts *f, enum quota_class which, uint32_t len)
+bool admission_has_room(const struct admission *f, enum quota_class which, uint32_t len)
 {
     if (which != QUOTA_STRANGER || f->usage.fill_percent < PRESSURE_PERCENT)
         return true;
@@ -66,17 +66,17 @@ bool quota_has_room(const struct quota_facts *f, enum quota_class which, uint32_
     return f->contributed + len <= most;
 }
 
-enum refusal quota_judge(const struct quota_facts *f, const struct header *h, const struct carry *carry,
+enum refusal admission_judge(const struct admission *f, const struct header *h, const struct carry *carry,
                          uint8_t stamp_bits_there, uint32_t *deadline_s)
 {
-    enum quota_class which = quota_class_of(f, h->bundle_class);
+    enum quota_class which = admission_class(f, h->bundle_class);
 
     if (carry->hops > f->hops_max)
         return REFUSAL_HOPS;
     if (carry->life == 0 || carry->life > LIFE_UNITS_MAX)
         return REFUSAL_EXPIRED;
     uint32_t life_s = (uint32_t)carry->life * LIFE_UNIT_H * S_PER_H;
-    if (quota_is_expiry_known(f)) {
+    if (admission_knows_expiry(f)) {
         uint64_t expiry_min = (uint64_t)h->expiry_h * MIN_PER_H;
         if (expiry_min <= f->ours_min || expiry_min - f->ours_min > (uint64_t)LIFE_MAX_H * MIN_PER_H)
             return REFUSAL_EXPIRED;
@@ -86,7 +86,7 @@ enum refusal quota_judge(const struct quota_facts *f, const struct header *h, co
     }
     if (which != QUOTA_SOS && which != QUOTA_CONTACT && stamp_bits_there < f->stamp_bits)
         return REFUSAL_STAMP;
-    if (!quota_has_room(f, which, bundle_len_of_code(h->size_code)))
+    if (!admission_has_room(f, which, bundle_len_of_code(h->size_code)))
         return REFUSAL_QUOTA;
     *deadline_s = f->residence_s + life_s;
     return REFUSAL_NONE;

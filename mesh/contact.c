@@ -1,0 +1,532 @@
+/* mesh/contact.c - the life of a conversation: handshake, records in, frames out, goodbye. */
+#include "mesh/contact.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto/hash.h"
+#include "mesh/beacon.h"
+#include "mesh/bundle.h"
+
+enum { HANDSHAKE_VERSION = 1, COUNT_UNSTATED = 0xffffff, CONTRIBUTOR_RESERVED = 1 };
+
+enum err contact_new(struct contact **out, struct core *core, uint32_t id, const struct link_open *how)
+{
+    struct contact *c = calloc(1, sizeof *c);
+    struct link_params p = { how->is_initiator, how->advert_ours, how->advert_theirs, core->static_secret };
+    enum err e;
+
+    if (c == NULL)
+        return ERR_NO_MEMORY;
+    c->core = core;
+    c->id = id;
+    c->how = *how;
+    if (c->how.frame_max == 0 || c->how.frame_max > LINK_FRAME_MAX)
+        c->how.frame_max = LINK_FRAME_MAX;
+    if (c->how.frame_max < BUNDLE_LEN_MIN)
+        c->how.frame_max = BUNDLE_LEN_MIN;
+    c->opened_ms = c->heard_ms = core->now_ms;
+    if ((e = link_new(&c->link, &p, &core->rng)) != ERR_NONE) {
+        free(c);
+        return e;
+    }
+    *out = c;
+    return ERR_NONE;
+}
+
+/* Memory of the conversation goes when it ends; the number stays known until the transport is gone. */
+static void drop_conversation(struct contact *c)
+{
+    if (c->link == NULL)
+        return;
+    take_clear(c);
+    give_clear(c);
+    for (size_t k = 0; k < CLASS_COUNT; k++)
+        recon_clear(&c->recon[k]);
+    spread_drop_link(&c->core->spread, c->id);
+    link_free(c->link);
+    c->link = NULL;
+}
+
+void contact_free(struct contact *c)
+{
+    if (c == NULL)
+        return;
+    drop_conversation(c);
+    secret_wipe(c, sizeof *c);
+    free(c);
+}
+
+void contact_close(struct contact *c, enum err why, bool is_fault)
+{
+    if (c->phase == PHASE_CLOSED)
+        return;
+    if (c->phase == PHASE_HANDSHAKE)
+        c->core->counters.handshakes_failed++;
+    if (is_fault) {
+        c->core->counters.faults++;
+        struct node_event *event = core_event(c->core, NODE_PEER_FAULT);
+        if (event != NULL) {
+            event->link = c->id;
+            event->why = why;
+        }
+    }
+    c->phase = PHASE_CLOSED;
+    struct node_event *event = core_event(c->core, NODE_LINK_CLOSED);
+    if (event != NULL) {
+        event->link = c->id;
+        event->why = why;
+    }
+    drop_conversation(c);
+}
+
+void contact_leave(struct contact *c, enum bye_reason why)
+{
+    if (c->phase == PHASE_HANDSHAKE) {
+        contact_close(c, ERR_NONE, false);
+    } else if (c->phase == PHASE_READY) {
+        c->phase = PHASE_LEAVING;
+        c->is_bye_due = true;
+        c->bye = why;
+        c->leaving_ms = c->core->now_ms;
+    }
+}
+
+void contact_route_peer(const struct contact *c, struct route_peer *out)
+{
+    out->contributor = c->peer.contributor;
+    out->is_friend = c->is_friend;
+    out->is_uplink = c->how.kind == LINK_UPLINK || c->how.kind == LINK_SPOOL;
+    out->stamp_bits = c->peer.stamp_bits;
+    out->hops_max = c->core->hops_max;
+}
+
+/* ---- Handshake ---- */
+
+static uint64_t saturate(uint64_t v, uint64_t most)
+{
+    return v < most ? v : most;
+}
+
+static void write_payload(struct contact *c, uint8_t out[LINK_PAYLOAD_LEN])
+{
+    struct writer w = writer_of(out, LINK_PAYLOAD_LEN);
+    struct store_usage usage;
+
+    store_usage(c->core->store, &usage);
+    c->stated_seq = c->core->last_seq;
+    for (size_t k = 0; k < CLASS_COUNT; k++)
+        c->stated[k] = saturate(usage.bundle_class_count[k], k == CLASS_SOS ? 0xffff : COUNT_UNSTATED);
+    c->told_stamp_bits = core_stamp_demand(c->core);
+    c->told_fill = usage.fill_percent;
+    writer_u8(&w, HANDSHAKE_VERSION);
+    writer_u8(&w, 0);
+    writer_u32(&w, core_clock_min(c->core));
+    writer_u8(&w, c->core->is_wall_trusted ? 1 : 0);
+    writer_u8(&w, c->told_stamp_bits);
+    writer_u8(&w, c->told_fill);
+    writer_u16(&w, (uint16_t)c->stated[CLASS_SOS]);
+    writer_u24(&w, (uint32_t)c->stated[CLASS_SEALED]);
+    writer_u24(&w, (uint32_t)c->stated[CLASS_PUBLIC]);
+    writer_zero(&w, writer_left(&w));
+}
+
+static enum err read_payload(struct contact *c, struct bytes payload)
+{
+    struct reader r = reader_of(payload);
+
+    if (payload.len == 0)
+        return ERR_NONE;   /* the first message says nothing */
+    uint8_t version = reader_u8(&r);
+    reader_u8(&r);
+    c->peer.clock_min = reader_u32(&r);
+    c->peer.is_trusted = (reader_u8(&r) & 1) != 0;
+    c->peer.stamp_bits = reader_u8(&r);
+    c->peer.fill_percent = reader_u8(&r);
+    c->peer.stated[CLASS_SOS] = reader_u16(&r);
+    c->peer.stated[CLASS_SEALED] = reader_u24(&r);
+    c->peer.stated[CLASS_PUBLIC] = reader_u24(&r);
+    if (r.failed)
+        return ERR_MALFORMED;
+    return version == HANDSHAKE_VERSION ? ERR_NONE : ERR_VERSION;
+}
+
+static uint32_t contributor_of(const uint8_t remote_static[NOISE_KEY_LEN])
+{
+    uint8_t hash[16];
+
+    hash_derive_one(hash, sizeof hash, bytes_of(NULL, 0), "link", bytes_of(remote_static, NOISE_KEY_LEN));
+    uint32_t v = (uint32_t)hash[0] | (uint32_t)hash[1] << 8 | (uint32_t)hash[2] << 16 | (uint32_t)hash[3] << 24;
+    /* 0 is this node, 1 a file. */
+    return v > CONTRIBUTOR_RESERVED ? v : v + CONTRIBUTOR_RESERVED + 1;
+}
+
+static enum err become_ready(struct contact *c)
+{
+    const uint8_t *hash = link_hash(c->link);
+    enum err e;
+
+    if (memcmp(link_remote_static(c->link), c->core->static_public, NOISE_KEY_LEN) == 0)
+        return ERR_REFUSED;   /* ourselves, through some loop of the network */
+    c->phase = PHASE_READY;
+    c->ready_ms = c->heard_ms = c->status_ms = c->core->now_ms;
+    c->core->counters.handshakes++;
+    c->peer.contributor = contributor_of(link_remote_static(c->link));
+    hash_derive_one(c->sid_key, sizeof c->sid_key, bytes_of(hash, NOISE_HASH_LEN), "sid", bytes_of(NULL, 0));
+    give_init(c);
+    take_init(c);
+    c->give.live_seq = c->stated_seq;
+    for (int k = 0; k < CLASS_COUNT; k++) {
+        recon_init(&c->recon[k], &c->core->recon, (enum bundle_class)k, hash, c->sid_key);
+        if ((e = recon_start(&c->recon[k], c->how.is_initiator, c->stated[k], c->peer.stated[k], c->stated_seq)) !=
+            ERR_NONE)
+            return e;
+    }
+    struct node_event *event = core_event(c->core, NODE_LINK_READY);
+    if (event != NULL) {
+        event->link = c->id;
+        event->is_initiator = c->how.is_initiator;
+        memcpy(event->link_hash, hash, sizeof event->link_hash);
+    }
+    return ERR_NONE;
+}
+
+/* ---- Records in ---- */
+
+static void hear_pong(struct contact *c, uint64_t echo)
+{
+    if (c->ping_echo == 0 || echo != c->ping_echo)
+        return;
+    c->ping_echo = 0;
+    uint64_t rtt_ms = c->core->now_ms - c->ping_sent_ms;
+    c->rtt_ms = (uint32_t)(rtt_ms > 0 ? rtt_ms : 1);
+}
+
+static void hear_recognise(struct contact *c, const uint8_t *tags)
+{
+    struct node_event *event;
+
+    if (c->is_recognised || (event = core_event(c->core, NODE_RECOGNITION)) == NULL)
+        return;
+    c->is_recognised = true;
+    event->link = c->id;
+    memcpy(event->tags, tags, sizeof event->tags);
+}
+
+bool contact_is_settled(const struct contact *c)
+{
+    if (c->phase != PHASE_READY)
+        return false;
+    for (size_t k = 0; k < CLASS_COUNT; k++) {
+        if (c->recon[k].role != RECON_DONE || recon_is_due(&c->recon[k]))
+            return false;
+    }
+    return give_is_idle(c) && take_is_idle(c);
+}
+
+static void hear_calm(struct contact *c, uint64_t fingerprint)
+{
+    c->is_calm_heard = true;
+    c->calm_heard = fingerprint;
+    if (contact_is_settled(c))
+        core_met(c->core, c->how.advert_theirs, fingerprint);
+}
+
+static void hear_reveals(struct contact *c, const uint8_t *at, size_t count)
+{
+    for (size_t i = 0; i < count; i++, at += REVEAL_ENTRY_LEN)
+        core_reveal(c->core, at, (uint32_t)at[REVEAL_LEN] * LIFE_UNIT_H * 3600);
+}
+
+static enum err act_on(struct contact *c, const struct record *r)
+{
+    switch (r->type) {
+    case RECORD_LIST: return recon_on_list(&c->recon[r->u.list.which], r->u.list.sids);
+    case RECORD_CELLS:
+        return recon_on_cells(&c->recon[r->u.cells.which], r->u.cells.round, r->u.cells.first, r->u.cells.count,
+                              r->u.cells.set_count, r->u.cells.cells);
+    case RECORD_MORE: return recon_on_more(&c->recon[r->u.more.which], r->u.more.cells);
+    case RECORD_SETTLED:
+        return recon_on_settled(&c->recon[r->u.settled.which], (enum settled_how)r->u.settled.how);
+    case RECORD_OFFER: return take_on_offer(c, r->u.offer.which, r->u.offer.size_code, r->u.offer.ids);
+    case RECORD_WANT: return give_on_want(c, r->u.want.answered, r->u.want.wants);
+    case RECORD_BUNDLE: return take_on_bundle(c, r->u.bundle.carry, r->u.bundle.bytes);
+    case RECORD_PART:
+        return take_on_part(c, &r->u.part.id, r->u.part.carry, r->u.part.total, r->u.part.offset, r->u.part.bytes);
+    case RECORD_CHUNK: return take_on_chunk(c, r->u.chunk.bytes);
+    case RECORD_ACK: return give_on_ack(c, r->u.ack.count, r->u.ack.exceptions);
+    case RECORD_REVEAL: hear_reveals(c, r->u.reveal.at, r->u.reveal.count); break;
+    case RECORD_STATUS:
+        c->peer.stamp_bits = r->u.status.stamp_bits;
+        c->peer.fill_percent = r->u.status.fill_percent;
+        break;
+    case RECORD_RECOGNISE: hear_recognise(c, r->u.recognise.tags); break;
+    case RECORD_PING:
+        c->is_pong_due = true;
+        c->pong_echo = r->u.ping.echo;
+        break;
+    case RECORD_PONG: hear_pong(c, r->u.ping.echo); break;
+    case RECORD_BYE: contact_close(c, ERR_NONE, false); break;
+    case RECORD_ASK: return give_on_ask(c, r->u.ask.which, r->u.ask.is_name, r->u.ask.sids);
+    case RECORD_GONE:
+        return r->u.gone.is_sids ? take_on_gone_sids(c, r->u.gone.which, r->u.gone.sids)
+                                 : take_on_gone_offers(c, r->u.gone.offers);
+    case RECORD_CALM: hear_calm(c, r->u.calm.fingerprint); break;
+    case RECORD_UNKNOWN: break;
+    }
+    return ERR_NONE;
+}
+
+static enum err hear_frame(struct contact *c, struct bytes frame)
+{
+    struct reader r = reader_of(frame);
+    struct record rec;
+    enum err e;
+
+    while (reader_left(&r) > 0 && c->phase != PHASE_CLOSED) {
+        if ((e = record_next(&r, &rec)) != ERR_NONE || (e = act_on(c, &rec)) != ERR_NONE)
+            return e;
+    }
+    return ERR_NONE;
+}
+
+/* Our own want of memory is no fault of the peer's. */
+static void end_by(struct contact *c, enum err e)
+{
+    contact_close(c, e, e != ERR_NO_MEMORY && e != ERR_REFUSED);
+}
+
+void contact_receive(struct contact *c, struct bytes in)
+{
+    struct bytes out;
+    enum err e = ERR_NONE;
+
+    if (c->phase == PHASE_CLOSED)
+        return;
+    c->bytes_in += in.len;
+    c->core->counters.bytes_in += in.len;
+    c->heard_ms = c->core->now_ms;
+    while (c->phase != PHASE_CLOSED) {
+        switch (link_receive(c->link, &in, &out, &e)) {
+        case LINK_NOTHING: return;
+        case LINK_BROKEN: break;
+        case LINK_PAYLOAD:
+            if ((e = read_payload(c, out)) == ERR_NONE && link_is_ready(c->link))
+                e = become_ready(c);
+            break;
+        case LINK_FRAME:
+            e = hear_frame(c, out);
+            break;
+        }
+        if (e != ERR_NONE)
+            end_by(c, e);
+    }
+}
+
+/* ---- Frames out ---- */
+
+static void write_status(struct contact *c, struct writer *w)
+{
+    struct store_usage usage;
+
+    if (c->core->now_ms - c->status_ms < STATUS_EVERY_MS)
+        return;
+    store_usage(c->core->store, &usage);
+    uint8_t bits = core_stamp_demand(c->core);
+    int step = (int)usage.fill_percent - (int)c->told_fill;
+    if (bits == c->told_stamp_bits && step < STATUS_STEP && step > -STATUS_STEP)
+        return;
+    if (!record_put_status(w, bits, usage.fill_percent, 0xffff))
+        return;
+    c->told_stamp_bits = bits;
+    c->told_fill = usage.fill_percent;
+    c->status_ms = c->core->now_ms;
+}
+
+static bool is_ping_time(const struct contact *c)
+{
+    uint64_t last_ms = c->heard_ms > c->ping_ms ? c->heard_ms : c->ping_ms;
+
+    return c->core->now_ms - last_ms >= LINK_PING_MS;
+}
+
+static void write_small_talk(struct contact *c, struct writer *w)
+{
+    if (c->is_pong_due && record_put_ping(w, true, c->pong_echo))
+        c->is_pong_due = false;
+    if (c->is_recognise_due && record_put_recognise(w, c->tags))
+        c->is_recognise_due = false;
+    if (is_ping_time(c)) {
+        c->ping_echo = rng_u64(&c->core->rng) | 1;
+        c->ping_ms = c->ping_sent_ms = c->core->now_ms;
+        record_put_ping(w, false, c->ping_echo);
+    }
+    write_status(c, w);
+}
+
+/* Tells once that we are settled, so that beacons can later say whether anything is new since. */
+static void write_calm(struct contact *c, struct writer *w)
+{
+    uint8_t set[16];
+
+    if (writer_len(w) > 0 || !contact_is_settled(c))
+        return;
+    if (!c->was_settled) {
+        struct node_event *event = core_event(c->core, NODE_LINK_SETTLED);
+        if (event != NULL)
+            event->link = c->id;
+        c->was_settled = true;
+    }
+    store_fingerprint(c->core->store, set);
+    uint64_t print = beacon_fingerprint(set, c->how.advert_ours);
+    if (c->calm_told_ms != 0 && (print == c->calm_told || c->core->now_ms - c->calm_told_ms < CALM_EVERY_MS))
+        return;
+    if (c->is_calm_heard)
+        core_met(c->core, c->how.advert_theirs, c->calm_heard);
+    if (record_put_calm(w, print)) {
+        c->calm_told = print;
+        c->calm_told_ms = c->core->now_ms > 0 ? c->core->now_ms : 1;
+    }
+}
+
+static enum err write_records(struct contact *c, struct writer *w)
+{
+    enum err e;
+
+    if ((e = take_write_acks(c, w)) != ERR_NONE)
+        return e;
+    write_small_talk(c, w);
+    for (size_t k = 0; k < CLASS_COUNT; k++) {
+        if (!recon_write(&c->recon[k], w))
+            return ERR_NO_MEMORY;
+    }
+    if ((e = take_write(c, w)) != ERR_NONE || (e = give_write(c, w)) != ERR_NONE)
+        return e;
+    write_calm(c, w);
+    return ERR_NONE;
+}
+
+static bool seal_frame(struct contact *c, struct bytes *out)
+{
+    uint8_t *at = c->core->out;
+    struct writer w = writer_of(at + LINK_PREFIX_LEN, c->how.frame_max);
+    enum err e = ERR_NONE;
+
+    if (c->phase == PHASE_LEAVING) {
+        if (c->is_bye_due)
+            record_put_bye(&w, c->bye, 0);
+        c->is_bye_due = false;
+    } else {
+        e = write_records(c, &w);
+    }
+    assert(!w.failed);
+    if (e != ERR_NONE) {
+        end_by(c, e);
+        return false;
+    }
+    if (writer_len(&w) == 0) {
+        if (c->phase == PHASE_LEAVING)
+            contact_close(c, ERR_NONE, false);
+        return false;
+    }
+    *out = bytes_of(at, link_seal(c->link, at, writer_len(&w)));
+    return true;
+}
+
+static bool next_handshake(struct contact *c, struct bytes *out)
+{
+    struct writer w = writer_of(c->core->out, sizeof c->core->out);
+    uint8_t payload[LINK_PAYLOAD_LEN];
+    enum err e;
+
+    if (!link_owes_handshake(c->link))
+        return false;
+    write_payload(c, payload);
+    if ((e = link_handshake(c->link, payload, &w)) == ERR_NONE && link_is_ready(c->link))
+        e = become_ready(c);
+    if (e != ERR_NONE) {
+        end_by(c, e);
+        return false;
+    }
+    *out = writer_bytes(&w);
+    return true;
+}
+
+bool contact_next_frame(struct contact *c, struct bytes *out)
+{
+    bool is_any = false;
+
+    if (c->phase == PHASE_HANDSHAKE)
+        is_any = next_handshake(c, out);
+    else if (c->phase != PHASE_CLOSED)
+        is_any = seal_frame(c, out);
+    if (is_any) {
+        c->bytes_out += out->len;
+        c->core->counters.bytes_out += out->len;
+    }
+    return is_any;
+}
+
+/* ---- Time ---- */
+
+void contact_committed(struct contact *c)
+{
+    c->take.committed = c->take.received;
+}
+
+void contact_wake(struct contact *c)
+{
+    uint64_t now_ms = c->core->now_ms;
+
+    if (c->phase == PHASE_HANDSHAKE && now_ms - c->opened_ms >= LINK_HANDSHAKE_MS) {
+        contact_close(c, ERR_EXPIRED, false);
+    } else if (c->phase == PHASE_READY && now_ms - c->heard_ms >= LINK_SILENCE_MS) {
+        contact_close(c, ERR_EXPIRED, false);
+    } else if (c->phase == PHASE_LEAVING && now_ms - c->leaving_ms >= BYE_MS) {
+        contact_close(c, ERR_NONE, false);
+    } else if (c->phase == PHASE_READY) {
+        take_wake(c);
+        for (size_t k = 0; k < CLASS_COUNT; k++)
+            recon_tend(&c->recon[k]);
+    }
+}
+
+static void sooner(uint64_t *at, uint64_t candidate)
+{
+    if (candidate < *at)
+        *at = candidate;
+}
+
+/* Moments in the past wait for the caller to pull frames, not for a timer. */
+static void sooner_if_ahead(uint64_t *at, uint64_t candidate, uint64_t now_ms)
+{
+    if (candidate > now_ms)
+        sooner(at, candidate);
+}
+
+uint64_t contact_wake_at_ms(const struct contact *c)
+{
+    uint64_t at = UINT64_MAX, now_ms = c->core->now_ms;
+
+    switch (c->phase) {
+    case PHASE_HANDSHAKE: return c->opened_ms + LINK_HANDSHAKE_MS;
+    case PHASE_LEAVING: return c->leaving_ms + BYE_MS;
+    case PHASE_CLOSED: return UINT64_MAX;
+    case PHASE_READY: break;
+    }
+    sooner(&at, c->heard_ms + LINK_SILENCE_MS);
+    sooner_if_ahead(&at, (c->heard_ms > c->ping_ms ? c->heard_ms : c->ping_ms) + LINK_PING_MS, now_ms);
+    sooner_if_ahead(&at, take_wake_at_ms(c), now_ms);
+    if (c->calm_told_ms != 0)
+        sooner_if_ahead(&at, c->calm_told_ms + CALM_EVERY_MS, now_ms);
+    for (size_t k = 0; k < CLASS_COUNT; k++) {
+        const struct recon *r = &c->recon[k];
+
+        if (r->is_deferred || (r->role == RECON_ENCODING && r->cells_due > 0))
+            sooner(&at, now_ms + POLL_MS);
+        if (r->has_snapshot || r->is_large_holder)
+            sooner(&at, now_ms + RECON_IDLE_MS / 3);
+    }
+    return at;
+}

@@ -1,0 +1,170 @@
+/* mesh/contact.h - the conversation with one neighbour, from handshake to goodbye. Private to node.c and contact*.c.
+ *
+ * contact.c: life, handshake, frames; contact_give.c: what we have for them; contact_take.c: what they have for us.
+ */
+#ifndef STA_MESH_CONTACT_H
+#define STA_MESH_CONTACT_H
+
+#include "mesh/core.h"
+#include "mesh/link.h"
+#include "mesh/route.h"
+
+enum {
+    UNACKED_MAX        = 4096,          /* bundles sent and not acknowledged */
+    WANTED_MAX         = 2 * OFFERS_MAX + 64,
+    BLIND_MAX          = OFFERS_MAX,    /* short ids asked for and not yet come */
+    BLIND_LEN_MAX      = 4096,          /* what is asked for blindly and is larger is offered instead */
+    EAGER_BYTES        = 16 * 1024,     /* pushed once the difference is known */
+    FIRST_FLIGHT_BYTES = 2 * 1024,      /* pushed before it is */
+    FIRST_FLIGHT_MAX   = 8,             /* bundles */
+    PUSHED_PART_MAX    = 4096,          /* a part of more must have been asked for */
+    STALL_MS           = 60000,         /* without a bundle that was asked for */
+    WAIT_LOOK_MS       = 20,            /* offers that wait for another link look again so often at most */
+    CALM_EVERY_MS      = 10000,
+    STATUS_EVERY_MS    = 10000,
+    STATUS_STEP        = 5,             /* percent of fill worth telling */
+    BYE_MS             = 2000,          /* for the goodbye to be sent */
+    CHUNK_MAX          = 4096,          /* of a large bundle in one frame: what a break can cost, and a text wait */
+    POLL_MS            = 250,
+};
+
+enum phase { PHASE_HANDSHAKE, PHASE_READY, PHASE_LEAVING, PHASE_CLOSED };
+
+/* ---- What we have for them ---- */
+
+/* Something they asked for. `ref` says how, to be able to say that it is gone. */
+struct wanted { uint64_t seq, ref; uint32_t offset; };
+
+struct giving {
+    uint64_t live_seq;                  /* all up to here were considered */
+    struct ring offered;                /* uint64_t seq by offer number */
+    uint64_t offered_first;             /* number of the first in the ring */
+    struct ring urgent, small, large;   /* struct wanted */
+    struct ring named;                  /* uint64_t seq: short ids they want to have offered */
+    struct ring gone;                   /* uint64_t ref */
+    struct { bool is_active, is_begun; struct wanted want; uint32_t at, total; struct bundle_id id; struct carry carry; } part;
+    struct ring sent;                   /* uint64_t seq of bundles sent, by number */
+    uint64_t sent_first;                /* number of the first in the ring: all before are acknowledged */
+    uint64_t blind[FIRST_FLIGHT_MAX];   /* seqs pushed in the first flight */
+    size_t blind_count;
+    bool is_first_flight_due;
+    uint32_t eager_left;
+    uint64_t reveal_serial;             /* passed on up to here */
+};
+
+/* ---- What they have for us ---- */
+
+enum pending_state { PENDING_NEW, PENDING_WAITING, PENDING_ASKED, PENDING_DONE };
+struct pending { struct bundle_id id; uint8_t which, size_code, state; };
+
+struct exception { uint64_t index; uint8_t reason; };
+
+struct taking {
+    struct ring pending;                /* struct pending by offer number */
+    uint64_t pending_first;             /* number of the first: all before are answered */
+    uint64_t answered_told;
+    uint64_t asked_bytes;               /* wanted by offer and not here */
+    size_t new_count, waiting_count, asked_count;
+    uint64_t looked_serial, looked_at_ms;
+    uint64_t progress_at_ms;
+    uint64_t name_count[CLASS_COUNT];   /* asked to be offered and not yet */
+    uint64_t received;                  /* bundles and whole parts */
+    uint64_t committed, acked;          /* of them durable; acknowledged */
+    struct ring exceptions;             /* struct exception, index >= acked */
+    struct { bool is_active; struct bundle_id id; struct carry carry; uint32_t at, total; struct partial *to; } part;
+    struct ring reveals;                /* struct bundle_id: answers to offers of bundles that were revealed */
+    struct rate rate;
+};
+
+struct contact {
+    struct core *core;
+    uint32_t id;
+    enum phase phase;
+    struct link_open how;
+    struct link *link;
+    uint64_t opened_ms, ready_ms, heard_ms, ping_ms;
+    uint64_t ping_echo, ping_sent_ms;   /* echo 0: none under way */
+    uint32_t rtt_ms;
+    uint64_t bytes_in, bytes_out, bundles_in, bundles_out;
+    bool is_friend, is_announced_closed;
+
+    uint64_t stated_seq;                /* newest bundle when our set sizes were stated */
+    uint64_t stated[CLASS_COUNT];
+    struct {
+        uint64_t stated[CLASS_COUNT];
+        uint32_t clock_min;
+        bool is_trusted;
+        uint8_t stamp_bits, fill_percent;
+        uint32_t contributor;
+    } peer;
+
+    uint8_t sid_key[16];
+    struct recon recon[CLASS_COUNT];
+    struct giving give;
+    struct taking take;
+
+    bool is_pong_due, is_recognise_due, is_recognised, is_status_due, is_bye_due;
+    uint64_t pong_echo;
+    uint8_t tags[RECOGNITION_COUNT * RECOGNITION_LEN];
+    uint8_t told_stamp_bits, told_fill;
+    uint64_t status_ms;
+    enum bye_reason bye;
+    uint64_t leaving_ms;
+
+    bool was_settled;
+    bool is_calm_heard;
+    uint64_t calm_heard, calm_told, calm_told_ms;
+};
+
+enum err contact_new(struct contact **out, struct core *core, uint32_t id, const struct link_open *how);
+void     contact_free(struct contact *c);
+
+void contact_receive(struct contact *c, struct bytes in);
+bool contact_next_frame(struct contact *c, struct bytes *out);
+void contact_wake(struct contact *c);
+uint64_t contact_wake_at_ms(const struct contact *c);
+
+/* Everything decided so far is durable. */
+void contact_committed(struct contact *c);
+
+/* Says goodbye; closed once that is sent. */
+void contact_leave(struct contact *c, enum bye_reason why);
+/* Ends it now. A fault is the peer's. */
+void contact_close(struct contact *c, enum err why, bool is_fault);
+
+/* Reconciled, and nothing is under way either way. */
+bool contact_is_settled(const struct contact *c);
+
+void contact_route_peer(const struct contact *c, struct route_peer *out);
+
+/* ---- contact_give.c ---- */
+void give_init(struct contact *c);
+void give_clear(struct contact *c);
+/* Records for them, as they fit. ERR_NO_MEMORY ends the link. */
+enum err give_write(struct contact *c, struct writer *w);
+enum err give_on_want(struct contact *c, uint64_t answered, struct bytes wants);
+enum err give_on_ask(struct contact *c, uint8_t which, bool is_name, struct sids sids);
+enum err give_on_ack(struct contact *c, uint64_t count, struct bytes exceptions);
+bool give_is_idle(const struct contact *c);
+uint64_t give_left(const struct contact *c);
+
+/* ---- contact_take.c ---- */
+void take_init(struct contact *c);
+void take_clear(struct contact *c);
+enum err take_write(struct contact *c, struct writer *w);
+enum err take_write_acks(struct contact *c, struct writer *w);
+enum err take_on_offer(struct contact *c, uint8_t which, uint8_t size_code, struct ids ids);
+enum err take_on_bundle(struct contact *c, struct carry carry, struct bytes bundle);
+enum err take_on_part(struct contact *c, const struct bundle_id *id, struct carry carry, uint32_t total, uint32_t offset,
+                      struct bytes bytes);
+enum err take_on_chunk(struct contact *c, struct bytes bytes);
+enum err take_on_gone_offers(struct contact *c, struct bytes numbers);
+enum err take_on_gone_sids(struct contact *c, uint8_t which, struct sids sids);
+/* A bundle came over another link. */
+void take_note_stored(struct contact *c, const struct bundle_id *id);
+void take_wake(struct contact *c);
+uint64_t take_wake_at_ms(const struct contact *c);
+bool take_is_idle(const struct contact *c);
+uint64_t take_left(const struct contact *c);
+
+#endif

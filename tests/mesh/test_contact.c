@@ -1,0 +1,52 @@
+/* tests/mesh/test_contact.c - two nodes meet: what they exchange, in how many bytes and flights. */
+#include "mesh/bundle.h"
+#include "tests/mesh/net.h"
+#include "tests/support/check.h"
+
+#include <stdio.h>
+
+static const size_t sizes[] = { 0, 1, 31, 32, 33, 300, 1000, 5000 };
+
+/* Common members, and some of each side's own. */
+static void test_sets(size_t common, size_t a_only, size_t b_only, bool is_cut)
+{
+    struct net net;
+    char label[96];
+
+    snprintf(label, sizeof label, "common %zu, a %zu, b %zu%s", common, a_only, b_only, is_cut ? ", cut" : "");
+    net_init(&net, common * 31 + a_only * 7 + b_only + 1);
+    net.is_cut = is_cut;
+    int a = net_add(&net, NULL, NULL), b = net_add(&net, NULL, NULL);
+    net_submit(&net, a, common, 0, NULL);
+    int wire = net_connect(&net, a, b, 5, 0, 0);
+    CHECK_CASE(label, net_settle(&net, 60000));
+    CHECK_CASE(label, net_is_equal(&net, a, b) && net_count(&net, b) == common);
+    net_break(&net, wire);
+    net_submit(&net, a, a_only, 0, NULL);
+    net_submit(&net, b, b_only, 0, NULL);
+    wire = net_connect(&net, a, b, 5, 0, 0);
+    CHECK_CASE(label, net_settle(&net, 60000));
+    CHECK_CASE(label, net_is_equal(&net, a, b) && net_count(&net, a) == common + a_only + b_only);
+    struct node_counters counters;
+    node_counters(net.nodes[a].node, &counters);
+    uint64_t twice = counters.duplicates_in;
+    node_counters(net.nodes[b].node, &counters);
+    CHECK_CASE(label, counters.duplicates_in + twice <= 2);
+    CHECK_CASE(label, net.nodes[a].events[NODE_PEER_FAULT] + net.nodes[b].events[NODE_PEER_FAULT] == 0);
+    printf("%-40s %8llu bytes on the wire, %llu flights\n", label, (unsigned long long)net_wire_bytes(&net, wire),
+           (unsigned long long)net.wires[wire].flights);
+    net_clear(&net);
+}
+
+int main(void)
+{
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        test_sets(0, sizes[i], 0, false);
+        test_sets(sizes[i], 0, 0, true);
+        test_sets(sizes[i], 1, 1, true);
+        test_sets(sizes[i], 40, 50, i % 2 == 0);
+    }
+    test_sets(100, 1000, 1000, true);
+    test_sets(0, 500, 500, true);
+    return check_report("contact");
+}
