@@ -287,6 +287,13 @@ const char *host_link_label(const struct host *h, uint32_t link)
     return NULL;
 }
 
+void host_link_drop(struct host *h, uint32_t link)
+{
+    for (size_t i = 0; i < SLOTS_MAX; i++)
+        if (slot_has_link(&h->slots[i]) && h->slots[i].link == link)
+            slot_lost(&h->slots[i]);
+}
+
 void host_walk(const struct host *h, host_visit *visit, void *ctx)
 {
     for (size_t i = 0; i < SLOTS_MAX; i++)

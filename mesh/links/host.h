@@ -38,6 +38,9 @@ void     host_poke(struct host *h);
 enum err host_link_add(struct host *h, struct bufferevent *bev, const struct link_open *how, const char *label,
                        uint32_t *link);
 
+/* A transport knows that its stream is dead though nothing says so. Harmless for a link that is closed. */
+void     host_link_drop(struct host *h, uint32_t link);
+
 /* A transport learns that its link is gone, by this callback, which must not add links. ERR_FULL: eight are registered. */
 typedef void host_link_gone(void *ctx, uint32_t link);
 enum err host_on_link_gone(struct host *h, host_link_gone *gone, void *ctx);

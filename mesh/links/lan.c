@@ -298,6 +298,7 @@ static void on_link_gone(void *ctx, uint32_t link)
         else
             neighbour_failed(l, n, now_ms);
     }
+    lan_tcp_link_gone(l->tcp, link);
     lan_peers_link_gone(l->peers, link, now_ms);
     lan_beacon_changed(l);
 }
@@ -330,9 +331,21 @@ static void on_timer(int fd, short what, void *ctx)
     sleep_until_due(l, now_ms, next_ms);
 }
 
+/* What failed may have failed for want of an address: an IPv6 one can be heard with before it can be called from. */
 static void on_interfaces(void *ctx)
 {
-    lan_beacon_changed(ctx);
+    struct lan *l = ctx;
+    uint64_t now_ms = host_now_ms(l->host);
+
+    for (size_t i = 0; i < NEIGHBOURS_MAX; i++) {
+        struct neighbour *n = &l->neighbours[i];
+
+        n->retry_ms = 0;
+        if (n->is_used && n->failures > 0 && n->call_ms != UINT64_MAX)
+            n->call_ms = now_ms;
+    }
+    lan_tcp_check(l->tcp);
+    lan_beacon_changed(l);
 }
 
 void lan_beacon_changed(struct lan *l)

@@ -306,13 +306,25 @@ static bool send_v6(const struct lan_beacon *b, const struct netif *n, const uin
            LAN_DATAGRAM_LEN;
 }
 
+/* From an address of that interface: the system would take one of another for loopback, and be taken for a liar. */
 static bool send_v4(const struct lan_beacon *b, const struct netif *n, const uint8_t datagram[LAN_DATAGRAM_LEN])
 {
-    struct ip_mreqn way = { .imr_ifindex = (int)n->index };
+    struct sockaddr_in to = b->group_v4;
+    struct in_pktinfo way = { .ipi_ifindex = (int)n->index };
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof way)];
+    struct iovec iov = { (void *)(uintptr_t)datagram, LAN_DATAGRAM_LEN };
+    struct msghdr m = { .msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &iov, .msg_iovlen = 1,
+                        .msg_control = control, .msg_controllen = sizeof control };
 
-    return setsockopt(b->fd_v4, IPPROTO_IP, IP_MULTICAST_IF, &way, sizeof way) == 0 &&
-           sendto(b->fd_v4, datagram, LAN_DATAGRAM_LEN, MSG_NOSIGNAL, (const struct sockaddr *)&b->group_v4,
-                  sizeof b->group_v4) == LAN_DATAGRAM_LEN;
+    memset(control, 0, sizeof control);
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+    memcpy(&way.ipi_spec_dst, n->ipv4[0].ip, 4);
+    c->cmsg_level = IPPROTO_IP;
+    c->cmsg_type = IP_PKTINFO;
+    c->cmsg_len = CMSG_LEN(sizeof way);
+    memcpy(CMSG_DATA(c), &way, sizeof way);
+    return sendmsg(b->fd_v4, &m, MSG_NOSIGNAL) == LAN_DATAGRAM_LEN;
 }
 
 unsigned lan_beacon_send(struct lan_beacon *b, const uint8_t beacon[BEACON_LEN], uint16_t tcp_port, bool is_quick,

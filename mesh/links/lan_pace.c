@@ -11,9 +11,18 @@ static void pull_forward(struct lan_pace *p, uint64_t at_ms)
         p->next_at_ms = at_ms;
 }
 
-static void burst_start(struct lan_pace *p, uint64_t now_ms)
+/* One more for each gap that passed, up to `most`. */
+static void refill(uint8_t *left, uint64_t *since_ms, uint64_t now_ms, unsigned gap_ms, unsigned most)
 {
-    p->burst_at_ms = now_ms;
+    uint64_t earned = (now_ms - *since_ms) / gap_ms;
+
+    *since_ms += earned * gap_ms;
+    *left = (uint8_t)(earned + *left > most ? most : earned + *left);
+}
+
+static void burst_start(struct lan_pace *p)
+{
+    p->bursts_left--;
     p->is_burst_owed = false;
     p->quick_left = PACE_QUICK_COUNT;
     p->interval_ms = PACE_QUICK_MS;
@@ -21,30 +30,30 @@ static void burst_start(struct lan_pace *p, uint64_t now_ms)
 
 void lan_pace_init(struct lan_pace *p, uint64_t now_ms, const struct rng *g)
 {
-    *p = (struct lan_pace){ .next_at_ms = UINT64_MAX, .answers_left = PACE_ANSWERS, .answers_at_ms = now_ms };
-    burst_start(p, now_ms);
+    *p = (struct lan_pace){ .next_at_ms = UINT64_MAX, .bursts_left = PACE_BURSTS, .bursts_at_ms = now_ms,
+                            .answers_left = PACE_ANSWERS, .answers_at_ms = now_ms };
+    burst_start(p);
     pull_forward(p, now_ms + rng_below(g, 100));
 }
 
 void lan_pace_changed(struct lan_pace *p, uint64_t now_ms, const struct rng *g)
 {
-    if (now_ms < p->burst_at_ms + PACE_BURST_GAP_MS) {
+    /* The beacon that is about to go out tells this change, too. */
+    if (p->quick_left > 0 && p->next_at_ms <= now_ms + PACE_SENT_GAP_MS)
+        return;
+    refill(&p->bursts_left, &p->bursts_at_ms, now_ms, PACE_BURST_GAP_MS, PACE_BURSTS);
+    if (p->bursts_left == 0) {
         p->is_burst_owed = true;
-        pull_forward(p, p->burst_at_ms + PACE_BURST_GAP_MS);
+        pull_forward(p, p->bursts_at_ms + PACE_BURST_GAP_MS);
         return;
     }
-    burst_start(p, now_ms);
+    burst_start(p);
     pull_forward(p, now_ms + rng_below(g, 50));
 }
 
 void lan_pace_newcomer(struct lan_pace *p, uint64_t now_ms, const struct rng *g)
 {
-    uint64_t earned = (now_ms - p->answers_at_ms) / PACE_ANSWER_GAP_MS;
-
-    if (earned > 0) {
-        p->answers_at_ms += earned * PACE_ANSWER_GAP_MS;
-        p->answers_left = (uint8_t)(earned + p->answers_left > PACE_ANSWERS ? PACE_ANSWERS : earned + p->answers_left);
-    }
+    refill(&p->answers_left, &p->answers_at_ms, now_ms, PACE_ANSWER_GAP_MS, PACE_ANSWERS);
     if (p->is_answer_owed || p->answers_left == 0)
         return;
     p->answers_left--;
@@ -58,8 +67,9 @@ bool lan_pace_take(struct lan_pace *p, uint64_t now_ms, const struct rng *g, boo
 
     if (now_ms < p->next_at_ms)
         return false;
-    if (p->is_burst_owed && now_ms >= p->burst_at_ms + PACE_BURST_GAP_MS)
-        burst_start(p, now_ms);
+    refill(&p->bursts_left, &p->bursts_at_ms, now_ms, PACE_BURST_GAP_MS, PACE_BURSTS);
+    if (p->is_burst_owed && p->bursts_left > 0)
+        burst_start(p);
     *is_quick = p->quick_left > 0 || p->is_answer_owed;
     p->is_answer_owed = false;
     if (p->quick_left > 0)
@@ -75,6 +85,6 @@ bool lan_pace_take(struct lan_pace *p, uint64_t now_ms, const struct rng *g, boo
     p->sent_at_ms = now_ms;
     p->next_at_ms = now_ms + wait_ms;
     if (p->is_burst_owed)
-        pull_forward(p, p->burst_at_ms + PACE_BURST_GAP_MS);
+        pull_forward(p, p->bursts_at_ms + PACE_BURST_GAP_MS);
     return true;
 }

@@ -14,16 +14,17 @@ enum {
     PACE_QUICK_COUNT   = 3,
     PACE_QUICK_MS      = 1000,
     PACE_SLOWEST_MS    = 30000,
-    PACE_BURST_GAP_MS  = 10000,  /* a store that changes all the time costs five beacons in ten seconds */
+    PACE_BURSTS        = 6,      /* at once, and then one in ten seconds: a store that changes all the time */
+    PACE_BURST_GAP_MS  = 10000,  /* costs five beacons in ten seconds */
     PACE_SENT_GAP_MS   = 250,    /* between any two */
     PACE_ANSWERS       = 4,      /* to newcomers at once, and then one in five seconds: adverts are free to invent */
     PACE_ANSWER_GAP_MS = 5000,
 };
 
 struct lan_pace {
-    uint64_t next_at_ms, sent_at_ms, burst_at_ms, answers_at_ms;
+    uint64_t next_at_ms, sent_at_ms, bursts_at_ms, answers_at_ms;
     uint32_t interval_ms;
-    uint8_t  quick_left, answers_left;
+    uint8_t  quick_left, bursts_left, answers_left;
     bool     has_sent, is_burst_owed, is_answer_owed;
 };
 

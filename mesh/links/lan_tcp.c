@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "mesh/links/lan.h"
+#include "mesh/links/netif.h"
 
 enum { BACKLOG = 64, ACCEPT_PAUSE_MS = 1000 };
 
@@ -41,6 +42,7 @@ struct lan_tcp {
     lan_call_done *done;
     void *done_ctx;
     struct lan_address bound;
+    struct { bool is_used; uint32_t link; struct lan_address ours; } links[LINKS_MAX];
     struct stream inbound[LAN_UNFINISHED_MAX], outbound[LAN_CALLS_MAX];
 };
 
@@ -112,10 +114,25 @@ static void socket_prepare(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
 }
 
+static void link_note(struct lan_tcp *t, uint32_t link, const struct lan_address *ours)
+{
+    for (size_t i = 0; i < LINKS_MAX; i++)
+        if (!t->links[i].is_used) {
+            t->links[i].is_used = true;
+            t->links[i].link = link;
+            t->links[i].ours = *ours;
+            return;
+        }
+}
+
 static enum err link_make(struct lan_tcp *t, int fd, const struct lan_address *peer, const struct link_open *how,
                           struct bytes first, uint32_t *link)
 {
     char label[LAN_TEXT_LEN];
+    struct sockaddr_storage system;
+    socklen_t system_len = sizeof system;
+    struct lan_address ours = { .port = 0 };
+    enum err e;
     struct bufferevent *bev = bufferevent_socket_new(t->base, fd, BEV_OPT_CLOSE_ON_FREE);
 
     if (bev == NULL) {
@@ -128,8 +145,31 @@ static enum err link_make(struct lan_tcp *t, int fd, const struct lan_address *p
         bufferevent_free(bev);
         return ERR_NO_MEMORY;
     }
+    memset(&system, 0, sizeof system);
+    bool is_known = getsockname(fd, (struct sockaddr *)&system, &system_len) == 0 && lan_address_of_system(&ours, &system);
+
     lan_address_text(peer, label);
-    return host_link_add(t->host, bev, how, label, link);
+    if ((e = host_link_add(t->host, bev, how, label, link)) == ERR_NONE && is_known)
+        link_note(t, *link, &ours);
+    return e;
+}
+
+void lan_tcp_link_gone(struct lan_tcp *t, uint32_t link)
+{
+    for (size_t i = 0; i < LINKS_MAX; i++)
+        if (t->links[i].is_used && t->links[i].link == link)
+            t->links[i].is_used = false;
+}
+
+void lan_tcp_check(struct lan_tcp *t)
+{
+    for (size_t i = 0; i < LINKS_MAX; i++) {
+        const struct lan_address *ours = &t->links[i].ours;
+
+        /* All of 127.0.0.0/8 is here without being listed. */
+        if (t->links[i].is_used && !lan_address_is_loopback(ours) && !netif_has_address(ours->ip, ours->scope))
+            host_link_drop(t->host, t->links[i].link);
+    }
 }
 
 static void advert_now(const struct lan_tcp *t, uint8_t out[ADVERT_RANDOM_LEN])

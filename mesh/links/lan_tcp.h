@@ -34,6 +34,11 @@ void     lan_tcp_free(struct lan_tcp *t);   /* calls under way end without a wor
 /* Where it listens; lent. */
 const struct lan_address *lan_tcp_address(const struct lan_tcp *t);
 
+/* Interfaces changed: closes the links whose own address this machine has no more. TCP would hold on to them for minutes, and
+ * the node would believe itself in contact. */
+void     lan_tcp_check(struct lan_tcp *t);
+void     lan_tcp_link_gone(struct lan_tcp *t, uint32_t link);
+
 /* Calls. `advert_theirs` is NULL when no beacon was heard. ERR_FULL: enough calls are under way, here or to that
  * address. ERR_IO: it failed at once. In both cases `done` is not called; otherwise once, and never before return. */
 enum err lan_tcp_call(struct lan_tcp *t, const struct lan_address *to, const uint8_t *advert_theirs, uint32_t cookie);

@@ -105,6 +105,31 @@ bool netif_is_on_link(const struct netif *n, const uint8_t ipv4[4])
     return false;
 }
 
+static bool is_address(const struct ifaddrs *a, const uint8_t ip[16], unsigned scope)
+{
+    static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+    if (a->ifa_addr == NULL || (scope != 0 && if_nametoindex(a->ifa_name) != scope))
+        return false;
+    if (a->ifa_addr->sa_family == AF_INET6)
+        return memcmp(&((const struct sockaddr_in6 *)(const void *)a->ifa_addr)->sin6_addr, ip, 16) == 0;
+    return a->ifa_addr->sa_family == AF_INET && memcmp(ip, mapped, sizeof mapped) == 0 &&
+           memcmp(&((const struct sockaddr_in *)(const void *)a->ifa_addr)->sin_addr, ip + 12, 4) == 0;
+}
+
+bool netif_has_address(const uint8_t ip[16], unsigned scope)
+{
+    struct ifaddrs *all;
+    bool found = false;
+
+    if (getifaddrs(&all) != 0)
+        return true; /* no reason to believe the worst */
+    for (const struct ifaddrs *a = all; a != NULL && !found; a = a->ifa_next)
+        found = is_address(a, ip, scope);
+    freeifaddrs(all);
+    return found;
+}
+
 int netif_news_open(void)
 {
     struct sockaddr_nl address = { .nl_family = AF_NETLINK,

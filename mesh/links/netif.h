@@ -28,6 +28,9 @@ size_t netif_list(struct netif out[NETIF_MAX], bool is_loopback_only);
 /* True when the address lies in a network of this interface: who claims another there is lying. */
 bool netif_is_on_link(const struct netif *n, const uint8_t ipv4[4]);
 
+/* This machine has the address (16 bytes, IPv4 mapped), if `scope` is not 0 then on that interface. */
+bool netif_has_address(const uint8_t ip[16], unsigned scope);
+
 /* A descriptor that gets readable when interfaces or their addresses change; -1: the system has none. */
 int  netif_news_open(void);
 void netif_news_drain(int fd);

@@ -20,18 +20,14 @@
 
 #include "mesh/links/spool.h"
 #include "mesh/links/spool_io.h"
+#include "mesh/links/spool_marks.h"
 
 enum {
     STICKS_MAX      = 16,
     FOLDERS_MAX     = 64,         /* watched */
     FILES_MAX       = 64,         /* queued at a time; the next look finds the rest */
-    KNOWN_MAX       = 256,        /* files read already */
-    OURS_MAX        = 64,         /* names we have written */
-    UNFINISHED_MAX  = 32,         /* files being written by others */
     ENTRIES_MAX     = 4096,       /* of one folder looked at */
     PATH_LEN        = 512,
-    NAME_LEN        = 256,
-    OURS_LEN        = 8 + 10 + 1, /* XXXXXXXX.staffetta */
     LOOK_MS         = 200,        /* mounting makes a flock of events */
     REFRESH_MS      = 5 * 60 * 1000,   /* a stick left in a relay is kept fresh, and not worn out */
     WRITE_MAX       = 64 << 20,
@@ -48,12 +44,10 @@ struct stick {
     ino_t ino;
     char path[PATH_LEN];
     char target[PATH_LEN];        /* where ours goes: path, or its folder "staffetta" */
-    char ours[OURS_LEN];          /* empty: none */
+    char ours[SPOOL_OURS_LEN];          /* empty: none */
     uint8_t fingerprint[16];      /* of the store when ours was written */
     uint64_t written_ms;
 };
-
-struct file_mark { dev_t dev; ino_t ino; off_t size; struct timespec time; };
 
 struct spool_watch {
     struct host *host;
@@ -65,18 +59,14 @@ struct spool_watch {
     char root[PATH_LEN];
     struct stick sticks[STICKS_MAX];
     struct { int wd; char path[PATH_LEN]; } folders[FOLDERS_MAX];
-    struct { int wd; char name[NAME_LEN]; } unfinished[UNFINISHED_MAX];
-    struct { char path[PATH_LEN + NAME_LEN]; size_t stick; struct file_mark mark; } files[FILES_MAX];
+    struct { char path[PATH_LEN + SPOOL_NAME_LEN]; size_t stick; struct spool_mark mark; } files[FILES_MAX];
     size_t file_count, file_at;
     bool is_more;                 /* the queue was too short for the last look */
-    struct file_mark known[KNOWN_MAX];
-    size_t known_at;
-    char ours[OURS_MAX][OURS_LEN];
-    size_t ours_at;
+    struct spool_marks marks;
     struct spool_reader *reader;
     struct spool_writer *writer;
     struct stick *writing;        /* whose file the writer makes */
-    char writing_name[OURS_LEN];
+    char writing_name[SPOOL_OURS_LEN];
 };
 
 static void in_ms(struct event *e, unsigned ms)
@@ -101,53 +91,6 @@ static bool path_join(char *to, size_t cap, const char *folder, const char *name
 }
 
 /* ---- Files ---- */
-
-static bool is_same_file(const struct file_mark *a, const struct file_mark *b)
-{
-    return a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->time.tv_sec == b->time.tv_sec &&
-           a->time.tv_nsec == b->time.tv_nsec;
-}
-
-static bool is_known(const struct spool_watch *w, const struct file_mark *m)
-{
-    for (size_t i = 0; i < KNOWN_MAX; i++)
-        if (is_same_file(&w->known[i], m))
-            return true;
-    return false;
-}
-
-static bool is_ours(const struct spool_watch *w, const char *name)
-{
-    for (size_t i = 0; i < OURS_MAX; i++)
-        if (strcmp(w->ours[i], name) == 0)
-            return true;
-    return false;
-}
-
-static bool is_unfinished(const struct spool_watch *w, int wd, const char *name)
-{
-    for (size_t i = 0; i < UNFINISHED_MAX; i++)
-        if (w->unfinished[i].wd == wd && strcmp(w->unfinished[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-static void unfinished_add(struct spool_watch *w, int wd, const char *name)
-{
-    for (size_t i = 0; i < UNFINISHED_MAX && !is_unfinished(w, wd, name); i++)
-        if (w->unfinished[i].wd == 0) {
-            w->unfinished[i].wd = wd;
-            snprintf(w->unfinished[i].name, NAME_LEN, "%s", name);
-        }
-}
-
-/* Of a watch whose folder is gone, `name` is NULL: all. */
-static void unfinished_remove(struct spool_watch *w, int wd, const char *name)
-{
-    for (size_t i = 0; i < UNFINISHED_MAX; i++)
-        if (w->unfinished[i].wd == wd && (name == NULL || strcmp(w->unfinished[i].name, name) == 0))
-            w->unfinished[i].wd = 0;
-}
 
 static int folder_watch(struct spool_watch *w, const char *path)
 {
@@ -175,23 +118,24 @@ static bool folder_look(struct spool_watch *w, size_t stick, const char *path, i
     int wd = folder_watch(w, path), fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
     DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
     struct dirent *e;
+    const char *ours;
     bool has_any = false;
 
     if (d == NULL && fd >= 0)
         close(fd);
     for (int i = 0; d != NULL && i < ENTRIES_MAX && (e = readdir(d)) != NULL; i++) {
         struct stat st;
-        struct file_mark mark;
+        struct spool_mark mark;
 
         if (!has_ending(e->d_name) || fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
             continue;
         has_any = true;
-        if (is_ours(w, e->d_name)) {
-            snprintf(s->ours, sizeof s->ours, "%s", e->d_name);
+        if ((ours = spool_marks_ours(&w->marks, e->d_name)) != NULL) {
+            memcpy(s->ours, ours, sizeof s->ours);
             continue;
         }
-        mark = (struct file_mark){ st.st_dev, st.st_ino, st.st_size, st.st_mtim };
-        if (is_known(w, &mark) || is_unfinished(w, wd, e->d_name))
+        mark = spool_mark_of(&st);
+        if (spool_marks_is_known(&w->marks, &mark) || spool_marks_is_unfinished(&w->marks, wd, e->d_name))
             continue;
         if (w->file_count == FILES_MAX) {
             w->is_more = true;
@@ -292,7 +236,7 @@ static void reading_over(struct spool_watch *w, bool is_remembered)
     spool_reader_free(w->reader);
     w->reader = NULL;
     if (is_remembered)
-        w->known[w->known_at++ % KNOWN_MAX] = w->files[w->file_at].mark;
+        spool_marks_know(&w->marks, &w->files[w->file_at].mark);
     if (w->sticks[w->files[w->file_at].stick].is_used && (result.bundles > 0 || result.known > 0))
         w->sticks[w->files[w->file_at].stick].is_due = true;
     w->file_at++;
@@ -338,7 +282,7 @@ static bool is_to_write(const struct spool_watch *w, const struct stick *s)
     return s->is_due || host_now_ms(w->host) - s->written_ms >= REFRESH_MS;
 }
 
-static void random_name(struct spool_watch *w, char to[OURS_LEN])
+static void random_name(struct spool_watch *w, char to[SPOOL_OURS_LEN])
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
@@ -373,7 +317,7 @@ static void write_start(struct spool_watch *w, struct stick *s)
 static void write_over(struct spool_watch *w, bool is_good)
 {
     struct stick *s = w->writing;
-    char old[PATH_LEN + NAME_LEN];
+    char old[PATH_LEN + SPOOL_NAME_LEN];
 
     spool_writer_free(w->writer);
     w->writer = NULL;
@@ -396,8 +340,7 @@ static void write_step(struct spool_watch *w)
     enum err e;
 
     /* Known as ours before it shows under its name. */
-    if (!is_ours(w, w->writing_name))
-        memcpy(w->ours[w->ours_at++ % OURS_MAX], w->writing_name, OURS_LEN);
+    spool_marks_add_ours(&w->marks, w->writing_name);
     e = spool_writer_step(w->writer, &is_done);
     if (e != ERR_NONE || is_done)
         write_over(w, e == ERR_NONE);
@@ -473,18 +416,18 @@ static void note(struct spool_watch *w, const struct inotify_event *n)
         for (size_t i = 0; i < FOLDERS_MAX; i++)
             if (w->folders[i].wd == n->wd)
                 w->folders[i].wd = 0;
-        unfinished_remove(w, n->wd, NULL);
+        spool_marks_finish(&w->marks, n->wd, NULL);
     }
-    if (is_file && is_ours(w, name))
+    if (is_file && spool_marks_ours(&w->marks, name) != NULL)
         return;
     if (is_file && (n->mask & IN_CREATE))
-        unfinished_add(w, n->wd, name); /* whoever makes it is still writing */
+        spool_marks_begin(&w->marks, n->wd, name); /* whoever makes it is still writing */
     if (is_file && (n->mask & (IN_CLOSE_WRITE | IN_MOVED_TO)))
-        unfinished_remove(w, n->wd, name);
+        spool_marks_finish(&w->marks, n->wd, name);
     if ((is_file && (n->mask & IN_CREATE) == 0) || (n->mask & (IN_ISDIR | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_Q_OVERFLOW)))
         look_soon(w);
     if (n->mask & IN_Q_OVERFLOW)
-        memset(w->unfinished, 0, sizeof w->unfinished);
+        memset(w->marks.unfinished, 0, sizeof w->marks.unfinished);
 }
 
 static void on_inotify(evutil_socket_t fd, short what, void *ctx)

@@ -199,7 +199,7 @@ static void test_pace(void)
         lan_pace_changed(&p, now_ms, &g);
         sent += count_beacons(&p, &g, &now_ms, 10, &quick);
     }
-    CHECK(sent <= 300 + PACE_QUICK_COUNT);
+    CHECK(sent <= 300 + PACE_BURSTS * PACE_QUICK_COUNT);
 
     /* The last change of a burst is told, too. */
     count_beacons(&p, &g, &now_ms, 20000, &quick);
