@@ -20,6 +20,7 @@ struct watcher {
     struct event *timer;
     enum bluetooth_state state;
     bool is_advertising, is_told;
+    uint64_t calls;
 };
 
 static void on_event(void *ctx, const struct node_event *event)
@@ -58,6 +59,9 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
         bt_say("state", ", \"state\": \"%s\"", bluetooth_state_text(i.state));
     if (!w->is_told || i.is_advertising != w->is_advertising)
         bt_say("advertising", ", \"on\": %d, \"gatt\": %d", i.is_advertising, i.is_gatt_on);
+    if (i.calls != w->calls)
+        bt_say("call", ", \"calls\": %llu, \"failed\": %llu", (unsigned long long)i.calls, (unsigned long long)i.calls_failed);
+    w->calls = i.calls;
     w->is_told = true;
     w->state = i.state;
     w->is_advertising = i.is_advertising;

@@ -99,9 +99,14 @@ def power(adapter, is_on):
           'true' if is_on else 'false')
 
 
+def objects():
+    reply = shell('busctl', '--json=short', 'call', 'org.bluez', '/', 'org.freedesktop.DBus.ObjectManager', 'GetManagedObjects')
+    return json.loads(reply.stdout)['data'][0] if reply.returncode == 0 else {}
+
+
 def devices():
     """Paths of all devices BlueZ remembers."""
-    return re.findall(r'/org/bluez/hci\d+/dev_[0-9A-F_]+$', shell('busctl', '--list', 'tree', 'org.bluez').stdout, re.M)
+    return [path for path, interfaces in objects().items() if 'org.bluez.Device1' in interfaces]
 
 
 def forget():
@@ -123,6 +128,10 @@ def scenario(name, call, *args):
         return None
 
 
-def finish():
+def run(*scenarios):
+    """All of them, or those named on the command line; then the end."""
+    for call in scenarios:
+        if len(sys.argv) < 2 or call.__name__ in sys.argv[1:]:
+            scenario(call.__name__, call)
     say('%d failed%s' % (len(FAILURES), ': ' + ', '.join(FAILURES) if FAILURES else ''))
     sys.exit(1 if FAILURES else 0)
