@@ -90,7 +90,7 @@ void frame_inbox_init(struct frame_inbox *x, uint8_t window)
 enum err frame_inbox_put(struct frame_inbox *x, uint8_t number, struct bytes body)
 {
     uint8_t ahead = (uint8_t)(number - x->next), room = (uint8_t)(x->granted - x->next);
-    size_t slot = number % FRAME_WINDOW_MAX;
+    size_t slot = number % FRAME_SLOTS;
 
     if (ahead >= room || x->lens[slot] != 0 || body.len == 0 || body.len > FRAME_BODY_MAX)
         return ERR_MALFORMED;
@@ -101,7 +101,7 @@ enum err frame_inbox_put(struct frame_inbox *x, uint8_t number, struct bytes bod
 
 bool frame_inbox_next(struct frame_inbox *x, struct bytes *body)
 {
-    size_t slot = x->next % FRAME_WINDOW_MAX;
+    size_t slot = x->next % FRAME_SLOTS;
 
     if (x->lens[slot] == 0)
         return false;

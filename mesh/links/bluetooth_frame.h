@@ -14,7 +14,8 @@ enum {
     FRAME_BLOCK_MIN   = 20,    /* what the smallest ATT MTU carries */
     FRAME_HEADER_LEN  = 3,
     FRAME_BODY_MAX    = FRAME_BLOCK_MAX - FRAME_HEADER_LEN,
-    FRAME_WINDOW_MAX  = 64,
+    FRAME_WINDOW_MAX  = 96,    /* well below half of 256: an old grant must not look like a new one */
+    FRAME_SLOTS       = 128,
     FRAME_NONCE_LEN   = 4,
     FRAME_VERSION     = 1,
 };
@@ -49,8 +50,8 @@ struct frame_inbox {
     uint8_t next;        /* number of the block to hand on next */
     uint8_t granted;     /* first number not granted */
     uint8_t window;
-    uint8_t lens[FRAME_WINDOW_MAX];   /* 0: not here yet */
-    uint8_t bodies[FRAME_WINDOW_MAX][FRAME_BODY_MAX];
+    uint8_t lens[FRAME_SLOTS];   /* 0: not here yet */
+    uint8_t bodies[FRAME_SLOTS][FRAME_BODY_MAX];
 };
 
 void     frame_inbox_init(struct frame_inbox *x, uint8_t window);

@@ -1,6 +1,6 @@
 /* tests/bluetooth/bt_core.c - see bt_core.h
  *
- * Commands: submit COUNT CODE, cut, status, quit.
+ * Commands: submit COUNT CODE, quiet COUNT (says nothing of fewer bundles), cut, status, quit.
  */
 #define _GNU_SOURCE
 #include "tests/bluetooth/bt_core.h"
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -76,6 +77,8 @@ static void on_turn(void *ctx)
     struct bt_core *c = ctx;
 
     if (c->stored == c->stored_told && c->carried == c->carried_told)
+        return;
+    if (bundles(c) < c->quiet_below)
         return;
     c->stored_told = c->stored;
     c->carried_told = c->carried;
@@ -156,17 +159,21 @@ static void status(struct bt_core *c)
 {
     uint8_t fingerprint[16];
     struct node_counters n;
+    struct rusage used;
     char hex[33];
 
     store_fingerprint(c->store, fingerprint);
     node_counters(c->node, &n);
+    getrusage(RUSAGE_SELF, &used);
     for (size_t i = 0; i < 16; i++)
         sprintf(hex + 2 * i, "%02x", fingerprint[i]);
     bt_say("status",
            ", \"bundles\": %zu, \"fingerprint\": \"%s\", \"fds\": %u, \"rss_kib\": %lu, \"handshakes\": %llu, "
-           "\"handshakes_failed\": %llu, \"faults\": %llu, \"duplicates\": %llu",
+           "\"handshakes_failed\": %llu, \"faults\": %llu, \"duplicates\": %llu, \"user_ms\": %.1f, \"system_ms\": %.1f",
            bundles(c), hex, descriptors(), resident_kib(), (unsigned long long)n.handshakes,
-           (unsigned long long)n.handshakes_failed, (unsigned long long)n.faults, (unsigned long long)n.duplicates_in);
+           (unsigned long long)n.handshakes_failed, (unsigned long long)n.faults, (unsigned long long)n.duplicates_in,
+           (double)used.ru_utime.tv_sec * 1e3 + (double)used.ru_utime.tv_usec / 1e3,
+           (double)used.ru_stime.tv_sec * 1e3 + (double)used.ru_stime.tv_usec / 1e3);
     if (c->on_status != NULL)
         c->on_status(c->ctx);
 }
@@ -177,6 +184,8 @@ static void obey(struct bt_core *c, const char *line)
 
     if (sscanf(line, "submit %u %u", &count, &code) == 2)
         submit(c, count, code);
+    else if (sscanf(line, "quiet %u", &count) == 1)
+        c->quiet_below = count;
     else if (strcmp(line, "cut") == 0)
         cut();
     else if (strcmp(line, "status") == 0)

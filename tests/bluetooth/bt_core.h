@@ -20,6 +20,7 @@ struct bt_core {
     char line[256];
     size_t line_len;
     uint64_t stored, carried, stored_told, carried_told;
+    size_t quiet_below;   /* bundles of which nothing is said: telling costs time */
     void (*on_event)(void *ctx, const struct node_event *event);   /* may be NULL */
     void (*on_status)(void *ctx);                                  /* prints a line of its own */
     void *ctx;

@@ -125,6 +125,9 @@ def scenario(name, call, *args):
     except (Failed, AssertionError, OSError, subprocess.SubprocessError, AttributeError, KeyError, IndexError) as e:
         FAILURES.append(name)
         say('FAIL', name, '(%.1f s):' % (time.monotonic() - start), type(e).__name__, e)
+        if not shell('pidof', 'bluetoothd').stdout:
+            say('bluetoothd is gone')
+        print(shell('sh', '-c', 'tail -n 15 /run/btvm/bluetoothd.log; dmesg | tail -n 15').stdout, flush=True)
         return None
 
 
