@@ -27,6 +27,7 @@ enum {
     FRESH_MS         = 60000,  /* after a newcomer more of them are likely */
     ADVERT_GAP_MS    = 1000,   /* between two changes of what is on air */
     ADVERT_RETRY_MS  = 5000,
+    ADVERT_RENEW_MS  = 30000,  /* a connection that never became a link may have taken it off the air */
     LISTEN_RETRY_MS  = 5000,
     QUIET_WAIT_MS    = 1500,   /* for a search to end before a call; a bluetoothd that hangs must not prevent it */
     SOLITUDE_MS      = 8000,   /* for links to end before an epoch's pause */
@@ -173,6 +174,10 @@ static bool may_accept(void *ctx, const struct bluetooth_peer *peer, const uint8
                (advert == NULL || may_link(b, advert));
 
     b->info.refused += !may;
+    if (advert == NULL) {
+        b->is_advert_stale = true;   /* see on_link */
+        wake_soon(b);
+    }
     return may;
 }
 
@@ -452,6 +457,8 @@ static void advert_look(struct bluetooth *b, uint64_t now_ms, uint64_t *next_ms)
 {
     uint8_t data[BLUETOOTH_DATA_LEN];
 
+    if (b->advert_ms != 0 && now_ms >= b->advert_ms - ADVERT_GAP_MS + ADVERT_RENEW_MS)
+        b->is_advert_stale = true;
     if (now_ms < b->advert_ms) {
         if (b->is_advert_stale || !bluetooth_advert_is_wanted(b->advert))
             *next_ms = least(*next_ms, b->advert_ms);
@@ -468,6 +475,7 @@ static void advert_look(struct bluetooth *b, uint64_t now_ms, uint64_t *next_ms)
         b->is_advert_stale = false;
         b->advert_ms = now_ms + ADVERT_GAP_MS;
     }
+    *next_ms = least(*next_ms, b->advert_ms - ADVERT_GAP_MS + ADVERT_RENEW_MS);
 }
 
 static void scan_look(struct bluetooth *b, uint64_t now_ms, bool is_resting, uint64_t *next_ms)

@@ -13,11 +13,13 @@
 enum {
     PIPE_BYTES = 16 * 1024,   /* in the socket between: little, or a text would wait behind a photo there */
     INNER_MAX  = 4 * 1024,    /* received and not yet taken by the link */
+    HOLD_MS    = 10,          /* between blocks that are not full: each costs the radio as much as a full one */
 };
 
 struct bluetooth_session {
     struct bluetooth_session_user user;
     struct bufferevent *inner;
+    struct event *hold;      /* pending: only full blocks go */
     struct frame_inbox inbox;
     struct frame_outbox outbox;
     size_t body_max;
@@ -61,6 +63,7 @@ void bluetooth_session_pump(struct bluetooth_session *s)
 {
     struct evbuffer *in = bufferevent_get_input(s->inner);
     uint8_t body[FRAME_BODY_MAX];
+    struct timeval hold = { 0, HOLD_MS * 1000 };
 
     if (s->is_over)
         return;
@@ -75,13 +78,15 @@ void bluetooth_session_pump(struct bluetooth_session *s)
         ev_ssize_t len = evbuffer_copyout(in, body, s->body_max);
         struct frame_block data = { .session = s->session, .kind = FRAME_DATA, .number = s->outbox.next };
 
-        if (len <= 0)
+        if (len <= 0 || ((size_t)len < s->body_max && !s->is_ending && evtimer_pending(s->hold, NULL)))
             break;
         data.body = bytes_of(body, (size_t)len);
         if (!send_block(s, &data))
             return;
         s->outbox.next++;
         evbuffer_drain(in, (size_t)len);
+        if ((size_t)len < s->body_max)
+            evtimer_add(s->hold, &hold);
     }
     if (s->is_ending && evbuffer_get_length(in) == 0)
         over(s, FRAME_DONE);
@@ -117,6 +122,13 @@ enum err bluetooth_session_take(struct bluetooth_session *s, const struct frame_
 static void on_readable(struct bufferevent *bev, void *ctx)
 {
     (void)bev;
+    bluetooth_session_pump(ctx);
+}
+
+static void on_hold(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
     bluetooth_session_pump(ctx);
 }
 
@@ -159,7 +171,10 @@ enum err bluetooth_session_new(struct bluetooth_session **out, struct event_base
         (void)setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     s->inner = bufferevent_socket_new(base, fds[0], BEV_OPT_CLOSE_ON_FREE);
     outer = bufferevent_socket_new(base, fds[1], BEV_OPT_CLOSE_ON_FREE);
-    if (s->inner == NULL || outer == NULL) {
+    s->hold = evtimer_new(base, on_hold, s);
+    if (s->inner == NULL || outer == NULL || s->hold == NULL) {
+        if (s->hold != NULL)
+            event_free(s->hold);
         if (s->inner != NULL)
             bufferevent_free(s->inner);
         else
@@ -189,6 +204,7 @@ void bluetooth_session_free(struct bluetooth_session *s)
 {
     if (s == NULL)
         return;
+    event_free(s->hold);
     bufferevent_free(s->inner);
     free(s);
 }

@@ -109,9 +109,30 @@ def devices():
     return [path for path, interfaces in objects().items() if 'org.bluez.Device1' in interfaces]
 
 
-def forget():
-    for path in devices():
-        shell('busctl', 'call', 'org.bluez', path.rsplit('/', 1)[0], 'org.bluez.Adapter1', 'RemoveDevice', 'o', path)
+def is_powered(adapter):
+    return 'true' in shell('busctl', 'get-property', 'org.bluez', '/org/bluez/' + adapter, 'org.bluez.Adapter1', 'Powered').stdout
+
+
+def until(seconds, claim, what):
+    end = time.monotonic() + seconds
+    while not claim():
+        if time.monotonic() > end:
+            raise Failed('no %s within %g s' % (what, seconds))
+        time.sleep(0.1)
+
+
+def fresh(*adapters):
+    """Controllers as after a reset: emulated ones keep a search or a call that nobody wants any more."""
+    for is_on in (False, True):
+        for adapter in adapters:
+            power(adapter, is_on)
+    for adapter in adapters:
+        until(15, lambda: is_powered(adapter), adapter + ' powered')
+
+
+def stop(*programs):
+    for p in programs:
+        p.stop()
 
 
 def scenario(name, call, *args):
