@@ -25,7 +25,7 @@
 
 enum {
     FRESH_MS         = 60000,  /* after a newcomer more of them are likely */
-    ADVERT_GAP_MS    = 1000,   /* between two changes of what is on air */
+    ADVERT_GAP_MS    = 2000,   /* between two changes of what is on air */
     ADVERT_RETRY_MS  = 5000,
     ADVERT_RENEW_MS  = 30000,  /* a connection that never became a link may have taken it off the air */
     LISTEN_RETRY_MS  = 5000,

@@ -16,7 +16,7 @@ struct bluetooth_advert {
     sd_bus_slot *object, *call;
     char adapter[BUS_PATH_LEN];
     uint8_t data[BLUETOOTH_DATA_LEN];
-    bool is_on, is_stale;
+    bool is_on, is_stale, is_update;
     char error[128];
 };
 
@@ -71,7 +71,7 @@ static const sd_bus_vtable advert_vtable[] = {
     SD_BUS_METHOD("Release", "", "", on_release, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_PROPERTY("Type", "s", get_type, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("ServiceUUIDs", "as", get_uuids, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SD_BUS_PROPERTY("ServiceData", "a{sv}", get_data, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("ServiceData", "a{sv}", get_data, 0, 0),
     SD_BUS_VTABLE_END
 };
 
@@ -85,6 +85,8 @@ static int on_registered(sd_bus_message *m, void *ctx, sd_bus_error *error)
     (void)error;
     a->call = sd_bus_slot_unref(a->call);
     a->is_on = why == NULL;
+    a->is_update = false;
+    a->is_stale = a->is_stale && a->is_on;
     if (why != NULL) {
         snprintf(a->error, sizeof a->error, "advertising: %s", why->message != NULL ? why->message : why->name);
         a->object = sd_bus_slot_unref(a->object);
@@ -118,14 +120,21 @@ void bluetooth_advert_start(struct bluetooth_advert *a, const char *adapter, con
         a->object = sd_bus_slot_unref(a->object);
 }
 
+/* Not by PropertiesChanged: bluetoothd 5.66 then answers a message that it does not have, and dies, when the adapter is just
+ * going off (add_client_complete). A registration has a message. */
 void bluetooth_advert_update(struct bluetooth_advert *a, const uint8_t data[BLUETOOTH_DATA_LEN])
 {
+    char adapter[BUS_PATH_LEN];
+    uint8_t now[BLUETOOTH_DATA_LEN];
+
     memmove(a->data, data, BLUETOOTH_DATA_LEN);
-    a->is_stale = !a->is_on;
-    if (a->is_on && bluetooth_bus_handle(a->bus) != NULL) {
-        (void)sd_bus_emit_properties_changed(bluetooth_bus_handle(a->bus), ADVERT_PATH, ADVERT_INTERFACE, "ServiceData", NULL);
-        bluetooth_bus_flush(a->bus);
-    }
+    a->is_stale = a->call != NULL;
+    if (!a->is_on)
+        return;
+    memcpy(now, a->data, sizeof now);
+    snprintf(adapter, sizeof adapter, "%s", a->adapter);
+    bluetooth_advert_start(a, adapter, now);
+    a->is_update = a->call != NULL;
 }
 
 void bluetooth_advert_stop(struct bluetooth_advert *a, bool is_lost)
@@ -139,10 +148,10 @@ void bluetooth_advert_stop(struct bluetooth_advert *a, bool is_lost)
     }
     a->call = sd_bus_slot_unref(a->call);
     a->object = sd_bus_slot_unref(a->object);
-    a->is_on = false;
+    a->is_on = a->is_update = false;
 }
 
-bool bluetooth_advert_is_on(const struct bluetooth_advert *a) { return a->is_on; }
+bool bluetooth_advert_is_on(const struct bluetooth_advert *a) { return a->is_on || a->is_update; }
 bool bluetooth_advert_is_wanted(const struct bluetooth_advert *a) { return a->is_on || a->call != NULL; }
 const char *bluetooth_advert_error(const struct bluetooth_advert *a) { return a->error; }
 

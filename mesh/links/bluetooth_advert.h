@@ -16,7 +16,7 @@ void     bluetooth_advert_free(struct bluetooth_advert *a);
 
 /* Goes on air, with a new address where the controller has privacy. */
 void     bluetooth_advert_start(struct bluetooth_advert *a, const char *adapter, const uint8_t data[BLUETOOTH_DATA_LEN]);
-/* Other data under the same address. */
+/* Other data; off the air for a moment. */
 void     bluetooth_advert_update(struct bluetooth_advert *a, const uint8_t data[BLUETOOTH_DATA_LEN]);
 /* `is_lost`: BlueZ or the adapter is gone and has forgotten us already. */
 void     bluetooth_advert_stop(struct bluetooth_advert *a, bool is_lost);

@@ -19,7 +19,7 @@ enum err frame_decode(struct frame_block *out, struct bytes in)
 
     b.session = reader_u8(&r);
     b.kind = reader_u8(&r);
-    b.number = reader_u8(&r);
+    b.number = reader_u16(&r);
     switch (b.kind) {
     case FRAME_OPEN:
         reader_copy(&r, b.nonce, sizeof b.nonce);
@@ -56,7 +56,7 @@ size_t frame_encode(const struct frame_block *b, uint8_t to[FRAME_BLOCK_MAX])
 
     writer_u8(&w, b->session);
     writer_u8(&w, b->kind);
-    writer_u8(&w, b->number);
+    writer_u16(&w, b->number);
     switch (b->kind) {
     case FRAME_OPEN:
         writer_copy(&w, bytes_of(b->nonce, sizeof b->nonce));
@@ -87,9 +87,9 @@ void frame_inbox_init(struct frame_inbox *x, uint8_t window)
     x->window = window;
 }
 
-enum err frame_inbox_put(struct frame_inbox *x, uint8_t number, struct bytes body)
+enum err frame_inbox_put(struct frame_inbox *x, uint16_t number, struct bytes body)
 {
-    uint8_t ahead = (uint8_t)(number - x->next), room = (uint8_t)(x->granted - x->next);
+    uint16_t ahead = (uint16_t)(number - x->next), room = (uint16_t)(x->granted - x->next);
     size_t slot = number % FRAME_SLOTS;
 
     if (ahead >= room || x->lens[slot] != 0 || body.len == 0 || body.len > FRAME_BODY_MAX)
@@ -111,24 +111,24 @@ bool frame_inbox_next(struct frame_inbox *x, struct bytes *body)
     return true;
 }
 
-bool frame_inbox_grant(struct frame_inbox *x, uint8_t *number)
+bool frame_inbox_grant(struct frame_inbox *x, uint16_t *number)
 {
-    uint8_t room = (uint8_t)(x->granted - x->next);
+    uint16_t room = (uint16_t)(x->granted - x->next);
 
     /* A grant for every block would double the traffic; none before the window is used up would stall it. */
     if (room > x->window / 2)
         return false;
-    x->granted = (uint8_t)(x->next + x->window);
+    x->granted = (uint16_t)(x->next + x->window);
     *number = x->granted;
     return true;
 }
 
-enum err frame_outbox_grant(struct frame_outbox *x, uint8_t number)
+enum err frame_outbox_grant(struct frame_outbox *x, uint16_t number)
 {
-    uint8_t before = (uint8_t)(x->limit - x->next), after = (uint8_t)(number - x->next);
+    uint16_t before = (uint16_t)(x->limit - x->next), after = (uint16_t)(number - x->next);
 
     /* Grants may overtake each other: an older one changes nothing. */
-    if ((uint8_t)(x->limit - number) <= FRAME_WINDOW_MAX)
+    if ((uint16_t)(x->limit - number) <= FRAME_WINDOW_MAX)
         return ERR_NONE;
     if (after > FRAME_WINDOW_MAX || after < before)
         return ERR_MALFORMED;

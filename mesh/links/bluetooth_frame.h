@@ -12,10 +12,10 @@
 enum {
     FRAME_BLOCK_MAX   = 244,   /* fits one LE data packet of 251 bytes */
     FRAME_BLOCK_MIN   = 20,    /* what the smallest ATT MTU carries */
-    FRAME_HEADER_LEN  = 3,
+    FRAME_HEADER_LEN  = 4,
     FRAME_BODY_MAX    = FRAME_BLOCK_MAX - FRAME_HEADER_LEN,
-    FRAME_WINDOW_MAX  = 96,    /* well below half of 256: an old grant must not look like a new one */
-    FRAME_SLOTS       = 128,
+    FRAME_WINDOW_MAX  = 192,   /* what BlueZ's socket holds for a program that is busy elsewhere */
+    FRAME_SLOTS       = 256,
     FRAME_NONCE_LEN   = 4,
     FRAME_VERSION     = 1,
 };
@@ -31,7 +31,8 @@ enum frame_kind {
 enum frame_reason { FRAME_DONE = 0, FRAME_BUSY = 1, FRAME_FAULT = 2, FRAME_WRONG_VERSION = 3 };
 
 struct frame_block {
-    uint8_t session, kind, number;
+    uint8_t session, kind;
+    uint16_t number;                  /* modulo 65536 */
     uint8_t nonce[FRAME_NONCE_LEN];   /* OPEN, OPENED */
     uint8_t version;                  /* OPEN */
     uint8_t window;                   /* OPEN, OPENED: 1..FRAME_WINDOW_MAX */
@@ -47,8 +48,8 @@ size_t   frame_encode(const struct frame_block *b, uint8_t to[FRAME_BLOCK_MAX]);
 
 /* What came and may be handed on in order. */
 struct frame_inbox {
-    uint8_t next;        /* number of the block to hand on next */
-    uint8_t granted;     /* first number not granted */
+    uint16_t next;       /* number of the block to hand on next */
+    uint16_t granted;    /* first number not granted */
     uint8_t window;
     uint8_t lens[FRAME_SLOTS];   /* 0: not here yet */
     uint8_t bodies[FRAME_SLOTS][FRAME_BODY_MAX];
@@ -56,17 +57,17 @@ struct frame_inbox {
 
 void     frame_inbox_init(struct frame_inbox *x, uint8_t window);
 /* ERR_MALFORMED: not granted, or here already. */
-enum err frame_inbox_put(struct frame_inbox *x, uint8_t number, struct bytes body);
+enum err frame_inbox_put(struct frame_inbox *x, uint16_t number, struct bytes body);
 /* Lends the next block until the next call; false: it is not here. */
 bool     frame_inbox_next(struct frame_inbox *x, struct bytes *body);
 /* True when a grant is worth sending: *number is what it says. */
-bool     frame_inbox_grant(struct frame_inbox *x, uint8_t *number);
+bool     frame_inbox_grant(struct frame_inbox *x, uint16_t *number);
 
 /* What may be sent. */
-struct frame_outbox { uint8_t next, limit; };
+struct frame_outbox { uint16_t next, limit; };
 
 static inline bool frame_outbox_may_send(const struct frame_outbox *x) { return x->next != x->limit; }
 /* ERR_MALFORMED: takes back what was granted, or grants more than any window. */
-enum err frame_outbox_grant(struct frame_outbox *x, uint8_t number);
+enum err frame_outbox_grant(struct frame_outbox *x, uint16_t number);
 
 #endif

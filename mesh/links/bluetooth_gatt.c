@@ -23,7 +23,11 @@
 #define MANAGER      "org.bluez.GattManager1"
 #define CHARACTERISTIC "org.bluez.GattCharacteristic1"
 
-enum { BLOCKS_A_PASS = 64, ATT_HEADER_LEN = 3, ATT_MTU_MIN = 23 };
+enum {
+    BLOCKS_A_PASS = 64, ATT_HEADER_LEN = 3, ATT_MTU_MIN = 23,
+    PIPE_BYTES    = 512 * 1024,
+    REST_MS       = 5,   /* bluetoothd hands over block by block: a turn of the host and an ack for each would be most of the work */
+};
 
 struct phone {
     struct bluetooth_gatt *gatt;
@@ -49,7 +53,7 @@ struct bluetooth_gatt {
     bool is_on;
     struct pipe writes, notes;
     uint16_t mtu;
-    struct event *reap;
+    struct event *reap, *rest;
     struct phone phones[GATT_SESSIONS_MAX];
     uint64_t sessions, faults;
     char error[128];
@@ -71,11 +75,13 @@ static void pipe_close(struct pipe *p)
 /* Opens a pair and returns the end for BlueZ, or -1. */
 static int pipe_open(struct bluetooth_gatt *g, struct pipe *p, event_callback_fn on_readable, event_callback_fn on_writable)
 {
-    int fds[2];
+    int fds[2], room = PIPE_BYTES;
 
     pipe_close(p);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0)
         return -1;
+    /* bluetoothd drops what does not fit, so a whole window must, with the kernel's share. */
+    (void)setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     p->fd = fds[0];
     p->readable = event_new(g->base, p->fd, EV_READ | EV_PERSIST, on_readable, g);
     p->writable = event_new(g->base, p->fd, EV_WRITE, on_writable, g);
@@ -258,8 +264,11 @@ static void on_writes(evutil_socket_t fd, short what, void *ctx)
 {
     struct bluetooth_gatt *g = ctx;
     uint8_t block[FRAME_BLOCK_MAX + 1];   /* one byte more shows what is too long */
+    struct timeval rest = { 0, REST_MS * 1000 };
 
     (void)what;
+    event_del(g->writes.readable);
+    evtimer_add(g->rest, &rest);
     for (int i = 0; i < BLOCKS_A_PASS; i++) {
         ssize_t len = recv(fd, block, sizeof block, MSG_DONTWAIT);
 
@@ -272,6 +281,16 @@ static void on_writes(evutil_socket_t fd, short what, void *ctx)
         }
         block_take(g, bytes_of(block, (size_t)len));
     }
+}
+
+static void on_rested(evutil_socket_t fd, short what, void *ctx)
+{
+    struct bluetooth_gatt *g = ctx;
+
+    (void)fd;
+    (void)what;
+    if (g->writes.readable != NULL)
+        event_add(g->writes.readable, NULL);
 }
 
 /* Nothing is ever read here but the end: nobody listens any more. */
@@ -482,8 +501,10 @@ enum err bluetooth_gatt_new(struct bluetooth_gatt **out, struct event_base *base
     g->node = node;
     g->user = *user;
     g->writes.fd = g->notes.fd = -1;
-    if ((g->reap = event_new(base, -1, 0, on_reap, g)) == NULL) {
-        free(g);
+    g->reap = event_new(base, -1, 0, on_reap, g);
+    g->rest = evtimer_new(base, on_rested, g);
+    if (g->reap == NULL || g->rest == NULL) {
+        bluetooth_gatt_free(g);
         return ERR_NO_MEMORY;
     }
     *out = g;
@@ -495,6 +516,9 @@ void bluetooth_gatt_free(struct bluetooth_gatt *g)
     if (g == NULL)
         return;
     bluetooth_gatt_stop(g, false);
-    event_free(g->reap);
+    if (g->reap != NULL)
+        event_free(g->reap);
+    if (g->rest != NULL)
+        event_free(g->rest);
     free(g);
 }

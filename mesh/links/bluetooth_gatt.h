@@ -15,8 +15,8 @@
 #define GATT_OUT_UUID     "57af0003-9c1e-4b7d-8f52-6d0a3be71c44"
 
 enum {
-    GATT_SESSIONS_MAX = 4,        /* phones at once; 32 kB each */
-    GATT_WINDOW       = 96,       /* 23 kB under way: what BlueZ on both sides takes to keep busy */
+    GATT_SESSIONS_MAX = 4,        /* phones at once; 64 kB each */
+    GATT_WINDOW       = 192,      /* 46 kB under way: what BlueZ on both sides takes to keep busy */
     GATT_PREAMBLE_MS  = 10000,
     GATT_SILENCE_MS   = 150000,   /* two missed pings of the link: the phone has gone without a word */
 };

@@ -24,7 +24,7 @@ struct bluetooth_session {
     struct frame_outbox outbox;
     size_t body_max;
     uint8_t session;
-    uint8_t grant;           /* owed, when is_grant_owed */
+    uint16_t grant;          /* owed, when is_grant_owed */
     bool is_grant_owed, is_ending, is_over;
 };
 
@@ -59,14 +59,21 @@ static void deliver(struct bluetooth_session *s)
         s->is_grant_owed = true;
 }
 
-void bluetooth_session_pump(struct bluetooth_session *s)
+/* No high watermark does this: at one, libevent calls the reader again and again. */
+static void read_while_room(struct bluetooth_session *s)
+{
+    if (evbuffer_get_length(bufferevent_get_input(s->inner)) >= INNER_MAX)
+        bufferevent_disable(s->inner, EV_READ);
+    else if (!s->is_ending)
+        bufferevent_enable(s->inner, EV_READ);
+}
+
+static void send_all(struct bluetooth_session *s)
 {
     struct evbuffer *in = bufferevent_get_input(s->inner);
     uint8_t body[FRAME_BODY_MAX];
     struct timeval hold = { 0, HOLD_MS * 1000 };
 
-    if (s->is_over)
-        return;
     if (s->is_grant_owed) {
         struct frame_block grant = { .session = s->session, .kind = FRAME_GRANT, .number = s->grant };
 
@@ -90,6 +97,15 @@ void bluetooth_session_pump(struct bluetooth_session *s)
     }
     if (s->is_ending && evbuffer_get_length(in) == 0)
         over(s, FRAME_DONE);
+}
+
+void bluetooth_session_pump(struct bluetooth_session *s)
+{
+    if (s->is_over)
+        return;
+    send_all(s);
+    if (!s->is_over)
+        read_while_room(s);
 }
 
 enum err bluetooth_session_take(struct bluetooth_session *s, const struct frame_block *b)
@@ -192,7 +208,7 @@ enum err bluetooth_session_new(struct bluetooth_session **out, struct event_base
     s->outbox.limit = peer_window;
     frame_inbox_init(&s->inbox, window);
     bufferevent_setcb(s->inner, on_readable, on_drained, on_event, s);
-    bufferevent_setwatermark(s->inner, EV_READ, 0, INNER_MAX);
+    bufferevent_set_max_single_read(s->inner, INNER_MAX);
     bufferevent_setwatermark(s->inner, EV_WRITE, INNER_MAX / 2, 0);
     bufferevent_enable(s->inner, EV_READ | EV_WRITE);
     *stream = outer;

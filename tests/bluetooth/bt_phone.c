@@ -25,7 +25,7 @@
 #include "tests/bluetooth/bt_core.h"
 #include "tests/support/check.h"
 
-enum { FIND_S = 40, RESOLVE_S = 40, WINDOW = 96 };
+enum { FIND_S = 40, RESOLVE_S = 40, WINDOW = 192 };
 
 struct phone {
     sd_bus *bus;

@@ -63,23 +63,23 @@ static void addresses(void)
 static void blocks(void)
 {
     static const struct { const char *name, *hex; enum err want; } cases[] = {
-        { "open",             "07" "01" "00" "aabbccdd" "01" "30", ERR_NONE },
-        { "open of version 9","07" "01" "00" "aabbccdd" "09" "30", ERR_NONE },
-        { "opened",           "07" "02" "00" "aabbccdd" "60", ERR_NONE },
-        { "data",             "07" "03" "ff" "00", ERR_NONE },
-        { "grant",            "07" "04" "30", ERR_NONE },
-        { "close",            "07" "05" "00" "02", ERR_NONE },
+        { "open",             "07" "01" "0000" "aabbccdd" "01" "30", ERR_NONE },
+        { "open of version 9","07" "01" "0000" "aabbccdd" "09" "30", ERR_NONE },
+        { "opened",           "07" "02" "0000" "aabbccdd" "60", ERR_NONE },
+        { "data",             "07" "03" "ffff" "00", ERR_NONE },
+        { "grant",            "07" "04" "3000", ERR_NONE },
+        { "close",            "07" "05" "0000" "02", ERR_NONE },
         { "empty",            "", ERR_MALFORMED },
-        { "header cut",       "0703", ERR_MALFORMED },
-        { "data of nothing",  "070300", ERR_MALFORMED },
-        { "open cut",         "07" "01" "00" "aabbccdd" "01", ERR_MALFORMED },
-        { "open too long",    "07" "01" "00" "aabbccdd" "01" "30" "00", ERR_MALFORMED },
-        { "no window",        "07" "01" "00" "aabbccdd" "01" "00", ERR_MALFORMED },
-        { "window too large", "07" "02" "00" "aabbccdd" "61", ERR_MALFORMED },
-        { "grant with more",  "07" "04" "30" "00", ERR_MALFORMED },
-        { "close without why","07" "05" "00", ERR_MALFORMED },
-        { "kind 0",           "070000", ERR_MALFORMED },
-        { "kind 6",           "070600", ERR_MALFORMED },
+        { "header cut",       "070300", ERR_MALFORMED },
+        { "data of nothing",  "07030000", ERR_MALFORMED },
+        { "open cut",         "07" "01" "0000" "aabbccdd" "01", ERR_MALFORMED },
+        { "open too long",    "07" "01" "0000" "aabbccdd" "01" "30" "00", ERR_MALFORMED },
+        { "no window",        "07" "01" "0000" "aabbccdd" "01" "00", ERR_MALFORMED },
+        { "window too large", "07" "02" "0000" "aabbccdd" "c1", ERR_MALFORMED },
+        { "grant with more",  "07" "04" "3000" "00", ERR_MALFORMED },
+        { "close without why","07" "05" "0000", ERR_MALFORMED },
+        { "kind 0",           "07000000", ERR_MALFORMED },
+        { "kind 6",           "07060000", ERR_MALFORMED },
     };
     uint8_t in[FRAME_BLOCK_MAX + 1] = { 7, FRAME_DATA, 0 }, out[FRAME_BLOCK_MAX];
     struct frame_block b;
@@ -100,15 +100,17 @@ static void order(void)
 {
     struct seeded seed;
     struct frame_inbox x;
-    struct frame_outbox sender = { 0, 40 };
-    uint8_t expected = 0;
+    struct frame_outbox sender = { 65500, (uint16_t)(65500 + 40) };
+    uint16_t expected = 65500;   /* over the end of the numbers */
 
     seeded_init(&seed, 5);
     struct rng g = seeded_rng(&seed);
 
     frame_inbox_init(&x, 40);
+    x.next = 65500;
+    x.granted = sender.limit;
     for (int round = 0; round < 100; round++) {
-        uint8_t waiting[FRAME_WINDOW_MAX], number;
+        uint16_t waiting[FRAME_WINDOW_MAX], number;
         size_t count = 0;
         struct bytes body;
 
@@ -117,14 +119,14 @@ static void order(void)
         for (; count > 0; count--) {
             size_t i = rng_below(&g, (uint32_t)count);
 
-            CHECK_ERR("", frame_inbox_put(&x, waiting[i], bytes_of(&waiting[i], 1)), ERR_NONE);
-            CHECK_ERR("", frame_inbox_put(&x, waiting[i], bytes_of(&waiting[i], 1)), ERR_MALFORMED);
+            CHECK_ERR("", frame_inbox_put(&x, waiting[i], bytes_of(&waiting[i], 2)), ERR_NONE);
+            CHECK_ERR("", frame_inbox_put(&x, waiting[i], bytes_of(&waiting[i], 2)), ERR_MALFORMED);
             waiting[i] = waiting[count - 1];
             while (frame_inbox_next(&x, &body))
-                CHECK(body.len == 1 && body.at[0] == expected++);
+                CHECK(body.len == 2 && memcmp(body.at, &expected, 2) == 0), expected++;
             /* An old grant that comes late changes nothing. */
             if (frame_inbox_grant(&x, &number)) {
-                uint8_t before = sender.limit;
+                uint16_t before = sender.limit;
 
                 CHECK_ERR("", frame_outbox_grant(&sender, number), ERR_NONE);
                 CHECK_ERR("", frame_outbox_grant(&sender, before), ERR_NONE);
@@ -133,8 +135,8 @@ static void order(void)
         }
     }
     CHECK_ERR("", frame_inbox_put(&x, x.granted, bytes_of("x", 1)), ERR_MALFORMED);
-    CHECK_ERR("", frame_inbox_put(&x, (uint8_t)(x.next - 1), bytes_of("x", 1)), ERR_MALFORMED);
-    CHECK_ERR("", frame_outbox_grant(&sender, (uint8_t)(sender.next + FRAME_WINDOW_MAX + 1)), ERR_MALFORMED);
+    CHECK_ERR("", frame_inbox_put(&x, (uint16_t)(x.next - 1), bytes_of("x", 1)), ERR_MALFORMED);
+    CHECK_ERR("", frame_outbox_grant(&sender, (uint16_t)(sender.next + FRAME_WINDOW_MAX + 1)), ERR_MALFORMED);
 }
 
 static void words(void)

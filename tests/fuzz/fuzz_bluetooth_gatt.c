@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct frame_inbox inbox;
     struct frame_outbox outbox = { 0, 20 };
     struct reader r = reader_of(bytes_of(data, size));
-    uint8_t again[FRAME_BLOCK_MAX], number;
+    uint8_t again[FRAME_BLOCK_MAX];
+    uint16_t number;
 
     frame_inbox_init(&inbox, 40);
     while (reader_left(&r) > 0 && !r.failed) {
@@ -27,12 +28,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             while (frame_inbox_next(&inbox, &body))
                 assert(body.len > 0 && body.len <= FRAME_BODY_MAX);
         (void)frame_inbox_grant(&inbox, &number);
-        assert((uint8_t)(inbox.granted - inbox.next) <= inbox.window);
+        assert((uint16_t)(inbox.granted - inbox.next) <= inbox.window);
         if (b.kind == FRAME_GRANT)
             (void)frame_outbox_grant(&outbox, b.number);
         if (frame_outbox_may_send(&outbox))
             outbox.next++;
-        assert((uint8_t)(outbox.limit - outbox.next) <= FRAME_WINDOW_MAX);
+        assert((uint16_t)(outbox.limit - outbox.next) <= FRAME_WINDOW_MAX);
     }
     return 0;
 }
