@@ -3,6 +3,7 @@ import collections, json, os, queue, re, subprocess, sys, threading, time
 
 BIN = os.environ.get('STA_BIN', 'build/bin')
 FAILURES = []
+PATIENCE = 3   # emulation on a busy machine; what works takes no longer for it
 
 
 def say(*words):
@@ -43,7 +44,7 @@ class Program:
 
     def wait(self, seconds, ev, claim=lambda e: True, what=None):
         """The next event `ev` for which the claim holds; events before it are gone."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         while True:
             try:
                 e = self.fresh.get(timeout=max(0.001, end - time.monotonic()))
@@ -114,7 +115,7 @@ def is_powered(adapter):
 
 
 def until(seconds, claim, what):
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while not claim():
         if time.monotonic() > end:
             raise Failed('no %s within %g s' % (what, seconds))
