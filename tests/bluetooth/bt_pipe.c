@@ -133,9 +133,10 @@ static void stranger(const char *own, const char *peer, unsigned psm, unsigned c
         struct pollfd p = { .fd = fds[i], .events = POLLIN };
         uint8_t byte[2048];
 
-        while (poll(&p, 1, 30000) == 1 && read(fds[i], byte, sizeof byte) > 0)
-            ;
-        closed += (p.revents & (POLLHUP | POLLERR)) != 0 || poll(&p, 1, 0) == 1;
+        for (ssize_t len = 1; len > 0 && poll(&p, 1, 60000) == 1;) {
+            len = read(fds[i], byte, sizeof byte);
+            closed += len <= 0;
+        }
         close(fds[i]);
     }
     bt_say("closed", ", \"channels\": %u", closed);
