@@ -101,12 +101,14 @@ static void publish(struct identity *id, struct card *c, uint32_t inbox_id, size
     secret_wipe(&k, sizeof k);
 }
 
+/* The same as the standing card. *c is wiped: identity_card has it. */
 static void publish_standing(struct identity *id, struct card *c, uint32_t inbox_id, uint32_t day, const struct rng *g)
 {
     c->valid_until_day = day_after(day, CARD_LIFE_DAYS);
     publish(id, c, inbox_id, 0, g);
     id->card = *c;
     id->card_day = day;
+    secret_wipe(c, sizeof *c);
 }
 
 enum err identity_new(struct identity **out, struct bytes name, uint32_t day, const struct rng *g)
@@ -133,7 +135,6 @@ enum err identity_new(struct identity **out, struct bytes name, uint32_t day, co
     memcpy(c.name, name.at, name.len);
     rng_fill(g, c.inbox_secret, sizeof c.inbox_secret);
     publish_standing(id, &c, 1, day, g);
-    secret_wipe(&c, sizeof c);
     *out = id;
     return ERR_NONE;
 }

@@ -27,7 +27,8 @@ enum {
     SESSION_LOOKAHEAD_IDLE = 1024,  /* searched in idle time for unmatched bundles */
     SESSION_GAP_MAX        = 512,
     SESSION_SKIPPED_MAX    = 2000,
-    SESSION_CHAINS_MAX     = 5,
+    SESSION_CHAINS_KEPT    = 5,     /* receiving chains kept whatever they hold */
+    SESSION_CHAINS_MAX     = 64,    /* kept while a key set aside belongs to them */
     SESSION_SKIPPED_DAYS   = 21,
     SESSION_N_MAX          = 60000,
     SESSION_ID_LEN         = 16,
@@ -67,7 +68,8 @@ struct sealed {
 
 /* Seals `payload`, padded to the size code, and writes the whole bundle (header included, stamp zero)
  * of bundle_len_of_code(size_code) bytes into `bundle`. `s` becomes the next state. `my_card` is carried inside F1.
- * ERR_TOO_LARGE: the payload does not fit. ERR_STATE: SESSION_N_MAX messages without an answer; start an F2. */
+ * ERR_TOO_LARGE: the payload does not fit. ERR_STATE: SESSION_N_MAX messages or 31 days without an answer,
+ * or a clock that has leapt by more than 20 years; start anew (F2, or F1 with a stranger). After any error nothing has changed. */
 struct seal_request {
     const struct card *my_card;
     uint32_t day;             /* today */
@@ -87,7 +89,6 @@ enum err session_expect(const struct session *s, uint32_t day, uint32_t from, ui
 /* The first index worth expecting on `day`: one past the highest seen. */
 uint32_t session_expect_from(const struct session *s, uint32_t day);
 
-/* The mask key that reads a bundle's header needs the day; the table that found the tag knows it. */
 struct opened {
     uint8_t  message_id[MESSAGE_ID_LEN];
     uint8_t  reveal[16];
@@ -95,12 +96,14 @@ struct opened {
     size_t   payload_len;     /* padding included; payload.h finds the end */
 };
 
-/* Opens a bundle in the session form. `s` becomes the next state only on success. `payload` takes up
- * to BUNDLE_LEN_MAX bytes. ERR_AUTH, ERR_REPLAY, ERR_TOO_LARGE (gap). */
+/* Opens a bundle in the session form. `day` and `index` come from the table that found its tag. `s` becomes the next state
+ * only on success. `payload` takes up to BUNDLE_LEN_MAX bytes. ERR_AUTH, ERR_REPLAY, ERR_TOO_LARGE (gap), ERR_NOT_FOUND (the
+ * day's key is erased or out of reach), ERR_MALFORMED, ERR_NO_MEMORY. */
 enum err session_open(struct session *s, uint32_t day, uint32_t index, struct bytes bundle,
                       uint8_t *payload, struct opened *out);
 
-/* Opens the repeats that the starter sends before our answer reaches it: the same EK, other N. */
+/* Opens the repeats that the starter sends before our answer reaches it: the same EK, other N. ERR_STATE: not a session that
+ * the other side began in this form. ERR_NOT_FOUND: the inbox is gone. Else as session_open. */
 enum err session_open_first(struct session *s, enum session_form form, const struct identity *me, uint32_t inbox_id,
                             uint32_t day, struct bytes bundle, uint8_t *payload, struct opened *out);
 
@@ -110,7 +113,8 @@ enum err session_first_key(enum session_form form, const uint8_t mask_secret[32]
                            uint32_t day, struct bytes bundle, uint8_t ephemeral[32]);
 
 /* A stranger's first message to inbox `inbox_id`: gives its card (verified) and a session. The caller has checked
- * the EK against the list of those used. */
+ * the EK against the list of those used. ERR_NOT_FOUND: the inbox or its prekey is gone (an invite used up). ERR_AUTH,
+ * ERR_MALFORMED, ERR_VERSION. Outputs are written only on success. */
 enum err session_accept_f1(struct session **out, const struct identity *me, uint32_t inbox_id, uint32_t day,
                            struct bytes bundle, struct card *peer, uint8_t *payload, struct opened *opened);
 
@@ -122,7 +126,8 @@ enum err session_accept_f2(struct session **out, const struct identity *me, cons
 /* H_16(EK): the smaller wins when both started at once. */
 void session_start_key_hash(const struct session *s, uint8_t out[16]);
 
-/* Once a day: erases day keys and skipped keys past their time. True when it changed. */
+/* Once a day, with the day of our own clock: erases skipped keys past their time. Day keys go when later days are seen
+ * from the other side. True when it changed. */
 bool session_tend(struct session *s, uint32_t day);
 
 #endif

@@ -42,8 +42,15 @@ static void drop_conversation(struct contact *c)
         return;
     take_clear(c);
     give_clear(c);
-    for (size_t k = 0; k < CLASS_COUNT; k++)
-        recon_clear(&c->recon[k]);
+    for (size_t k = 0; k < CLASS_COUNT; k++) {
+        struct recon *r = &c->recon[k];
+
+        c->core->counters.sketches += r->sketches;
+        c->core->counters.sketch_cells += r->cells_total;
+        c->core->counters.lists += r->lists;
+        r->sketches = r->cells_total = r->lists = 0;
+        recon_clear(r);
+    }
     spread_drop_link(&c->core->spread, c->id);
     link_free(c->link);
     c->link = NULL;

@@ -160,8 +160,8 @@ static void give_difference(struct contact *c, struct offering *o, struct writer
     for (size_t k = 0; k < CLASS_COUNT; k++) {
         struct recon *r = &c->recon[k];
 
-        for (; r->giving_at < r->giving_count; r->giving_at++) {
-            const struct store_entry *e = entry_of(c, r->giving[r->giving_at]);
+        for (uint64_t seq; recon_peek_giving(r, &seq); recon_take_giving(r)) {
+            const struct store_entry *e = entry_of(c, seq);
 
             if (e == NULL || is_in_first_flight(g, e->seq) || !is_givable(c, e))
                 continue;
@@ -169,11 +169,6 @@ static void give_difference(struct contact *c, struct offering *o, struct writer
             if (!give_one(c, o, e, is_eager, w))
                 return;
             g->eager_left -= is_eager ? e->len : 0;
-        }
-        if (r->giving != NULL) {
-            free(r->giving);
-            r->giving = NULL;
-            r->giving_count = r->giving_at = 0;
         }
     }
 }
@@ -464,7 +459,7 @@ static bool put_reveal(struct contact *c, const struct reveal *r, struct writer 
         return true;
     if (writer_left(w) < REVEAL_ENTRY_LEN)
         return false;
-    uint32_t units = (r->deadline_s - now_s + LIFE_UNIT_H * 3600 - 1) / (LIFE_UNIT_H * 3600);
+    uint32_t units = (r->deadline_s - now_s - 1) / (LIFE_UNIT_H * 3600) + 1;
     writer_copy(w, bytes_of(r->proof, sizeof r->proof));
     writer_u8(w, (uint8_t)(units > LIFE_UNITS_MAX ? LIFE_UNITS_MAX : units));
     return true;
@@ -531,14 +526,22 @@ static enum err count_given(struct contact *c, uint64_t seq)
     return failed;
 }
 
+/* They had it already. If nobody is known to have been given it, an acknowledgement was lost, and this is it. */
+static enum err count_known(struct contact *c, uint64_t seq)
+{
+    const struct store_entry *e = entry_of(c, seq);
+
+    return e != NULL && e->given == 0 ? count_given(c, seq) : ERR_NONE;
+}
+
 static void tell_refused(struct contact *c, uint64_t seq, uint8_t reason)
 {
     static const enum err why[REFUSAL_COUNT] = { ERR_NONE,    ERR_EXISTS,    ERR_FULL,   ERR_REFUSED,
                                                  ERR_EXPIRED, ERR_MALFORMED, ERR_REFUSED };
     const struct store_entry *e = entry_of(c, seq);
 
-    c->core->counters.refused_out += reason != REFUSAL_DUPLICATE;
-    if (reason == REFUSAL_DUPLICATE || e == NULL || e->quota_class != QUOTA_OWN)
+    c->core->counters.refused_out++;
+    if (e == NULL || e->quota_class != QUOTA_OWN)
         return;
     struct node_event *event = core_event(c->core, NODE_REFUSED);
     if (event == NULL)
@@ -564,7 +567,10 @@ enum err give_on_ack(struct contact *c, uint64_t count, struct bytes exceptions)
         enum err e = ERR_NONE;
 
         if (has_exception && index == i) {
-            tell_refused(c, seq, reason);
+            if (reason == REFUSAL_DUPLICATE)
+                e = count_known(c, seq);
+            else
+                tell_refused(c, seq, reason);
             last = index;
             has_exception = record_exception_next(&r, &index, &reason);
             if (has_exception && index <= last)
@@ -587,7 +593,7 @@ bool give_is_idle(const struct contact *c)
     const struct giving *g = &c->give;
 
     for (size_t k = 0; k < CLASS_COUNT; k++) {
-        if (c->recon[k].giving_at < c->recon[k].giving_count)
+        if (recon_is_giving(&c->recon[k]))
             return false;
     }
     return g->offered.len == 0 && g->urgent.len == 0 && g->small.len == 0 && g->large.len == 0 && g->named.len == 0 &&
@@ -601,6 +607,6 @@ uint64_t give_left(const struct contact *c)
                     (g->part.is_active ? 1 : 0);
 
     for (size_t k = 0; k < CLASS_COUNT; k++)
-        left += c->recon[k].giving_count - c->recon[k].giving_at;
+        left += c->recon[k].giving_count - c->recon[k].giving_at + (c->recon[k].is_giving_all ? 1 : 0);
     return left;
 }

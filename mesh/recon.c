@@ -62,6 +62,7 @@ void recon_clear(struct recon *r)
     free(r->giving);
     r->giving = NULL;
     r->giving_count = r->giving_at = 0;
+    r->is_giving_all = false;
     r->role = RECON_DONE;
 }
 
@@ -130,34 +131,88 @@ static void order_giving(struct recon *r)
         r->giving[i] = SID_MASK - (r->giving[i] & SID_MASK);
 }
 
-struct gathering { struct recon *r; size_t cap; };
+static bool is_known(const struct recon *r, const struct bundle_id *id)
+{
+    uint64_t sid = r->known_count > 0 ? sid_of(r->sid_key, id) : 0;
 
+    for (size_t i = 0; i < r->known_count && r->known[i] <= sid; i++) {
+        if (r->known[i] == sid)
+            return true;
+    }
+    return false;
+}
+
+struct gathering { struct recon *r; uint64_t after, size; bool is_larger; };
+
+/* A walk goes from new to old, which within a size is the order of worth. */
 static bool gather_entry(void *ctx, const struct store_entry *e)
 {
     struct gathering *g = ctx;
+    uint64_t key = worth_key(e);
 
-    if (e->seq <= g->r->last_seq)
-        g->r->giving[g->r->giving_count++] = worth_key(e);
-    return g->r->giving_count < g->cap;
+    if (e->seq > g->r->last_seq)
+        return true;
+    if (key >> 48 > g->size)
+        g->is_larger = true;
+    if (key >> 48 == g->size && key > g->after && !is_known(g->r, &e->id))
+        g->r->giving[g->r->giving_count++] = key;
+    return g->r->giving_count < RECON_GATHER_MAX;
+}
+
+static void drop_giving(struct recon *r)
+{
+    free(r->giving);
+    r->giving = NULL;
+    r->giving_count = r->giving_at = 0;
+}
+
+/* The next piece of everything; false when there is no more. */
+static bool gather(struct recon *r)
+{
+    struct gathering g = { r, r->giving_after, r->giving_after >> 48, true };
+
+    drop_giving(r);
+    if ((r->giving = malloc(RECON_GATHER_MAX * sizeof *r->giving)) == NULL)
+        return false;
+    for (; g.is_larger && r->giving_count == 0; g.size++) {
+        g.is_larger = false;
+        store_walk(r->shared->store, (enum bundle_class)r->which, gather_entry, &g);
+    }
+    if (r->giving_count == 0)
+        return false;
+    r->giving_after = r->giving[r->giving_count - 1];
+    order_giving(r);
+    return true;
 }
 
 static enum err give_all(struct recon *r)
 {
-    struct store_usage usage;
-
-    store_usage(r->shared->store, &usage);
-    size_t count = usage.bundle_class_count[r->which];
-    free(r->giving);
-    r->giving = NULL;
-    r->giving_count = r->giving_at = 0;
-    if (count == 0)
-        return ERR_NONE;
-    if ((r->giving = malloc(count * sizeof *r->giving)) == NULL)
-        return ERR_NO_MEMORY;
-    struct gathering g = { r, count };
-    store_walk(r->shared->store, (enum bundle_class)r->which, gather_entry, &g);
-    order_giving(r);
+    drop_giving(r);
+    r->is_giving_all = true;
+    r->giving_after = 0;
     return ERR_NONE;
+}
+
+bool recon_is_giving(const struct recon *r)
+{
+    return r->is_giving_all || r->giving_at < r->giving_count;
+}
+
+bool recon_peek_giving(struct recon *r, uint64_t *seq)
+{
+    if (r->giving_at == r->giving_count && r->is_giving_all && !gather(r))
+        r->is_giving_all = false;
+    if (r->giving_at == r->giving_count) {
+        drop_giving(r);
+        return false;
+    }
+    *seq = r->giving[r->giving_at];
+    return true;
+}
+
+void recon_take_giving(struct recon *r)
+{
+    r->giving_at++;
 }
 
 /* Takes both halves of the difference: short ids that only they have, and only we have. */
@@ -165,9 +220,7 @@ static enum err take_result(struct recon *r, const uint64_t *theirs, size_t thei
                             size_t ours_count)
 {
     recon_drop_lacking(r);
-    free(r->giving);
-    r->giving = NULL;
-    r->giving_count = r->giving_at = 0;
+    drop_giving(r);
     if (theirs_count > 0) {
         if ((r->lacking = malloc(theirs_count * sizeof *r->lacking)) == NULL)
             return ERR_NO_MEMORY;
@@ -393,30 +446,22 @@ enum err recon_on_list(struct recon *r, struct sids list)
     if ((e = need_snapshot(r)) != ERR_NONE)
         return e;
     r->heard_at_ms = r->shared->now_ms;
-    uint64_t theirs[LIST_MAX], sorted[LIST_MAX];
-    size_t theirs_count = 0, ours_count = 0, at = 0;
+    uint64_t theirs[LIST_MAX];
+    size_t theirs_count = 0;
     for (size_t i = 0; i < list.count; i++) {
         uint64_t seq;
 
-        sorted[i] = sids_at(list, i);
-        if (!snapshot_find(&r->snapshot, sorted[i], &seq))
-            theirs[theirs_count++] = sorted[i];
+        r->known[i] = sids_at(list, i);
+        if (!snapshot_find(&r->snapshot, r->known[i], &seq))
+            theirs[theirs_count++] = r->known[i];
     }
-    qsort(sorted, list.count, sizeof *sorted, order_numbers);
-    uint64_t *ours = malloc((r->snapshot.count + 1) * sizeof *ours);
-    if (ours == NULL)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < r->snapshot.count; i++) {
-        uint64_t sid = snapshot_sid(&r->snapshot, i);
-
-        while (at < list.count && sorted[at] < sid)
-            at++;
-        if (at == list.count || sorted[at] != sid)
-            ours[ours_count++] = sid;
-    }
-    e = settle(r, theirs, theirs_count, ours, ours_count);
-    free(ours);
-    return e;
+    r->known_count = list.count;
+    qsort(r->known, list.count, sizeof *r->known, order_numbers);
+    if (r->stated_ours >= RECON_LARGE)
+        drop_snapshot(r);
+    if ((e = settle(r, theirs, theirs_count, NULL, 0)) != ERR_NONE)
+        return e;
+    return give_all(r);
 }
 
 static enum err start_decoding(struct recon *r, uint64_t set_count)

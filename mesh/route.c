@@ -41,7 +41,7 @@ struct carry route_carry(const struct store_entry *e, uint32_t residence_s)
     const uint32_t unit_s = LIFE_UNIT_H * 3600;
 
     if (e->deadline_s > residence_s) {
-        uint32_t units = (e->deadline_s - residence_s + unit_s - 1) / unit_s;
+        uint32_t units = (e->deadline_s - residence_s - 1) / unit_s + 1;
         c.life = (uint8_t)(units > LIFE_UNITS_MAX ? LIFE_UNITS_MAX : units);
     }
     return c;

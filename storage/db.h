@@ -9,7 +9,8 @@
  * a reader sees its own uncommitted changes. Commit costs one sync; a loop
  * commits once a turn, never once a message.
  *
- * The map grows by itself. A failed commit (ERR_FULL when the disk is full,
+ * The map grows by itself, between transactions: one that needs more than its headroom (256 MiB; 32 MiB where
+ * addresses have 32 bits) fails with ERR_FULL, and the next has twice as much. A failed commit (ERR_FULL when the disk is full,
  * ERR_IO otherwise) rolls everything since the last commit back, so whatever
  * was derived from it in memory must be thrown away: reopen store and archive.
  * A change that fails (with anything but ERR_NOT_FOUND) spoils the transaction:
@@ -29,7 +30,7 @@ struct db;
 enum db_table {
     DB_META,          /* BYTES: format version, generation, residence clock */
     DB_BUNDLE_FACTS,  /* SEQ:   one fixed-size record a bundle, read whole at start-up */
-    DB_BUNDLE_BODY,   /* SEQ:   the bundle's bytes */
+    DB_BUNDLE_BODY,   /* SEQ:   the bundle's bytes, in pieces */
     DB_SEEN,          /* SEQ:   ids not to take again, and until when, in order of removal */
     DB_ARCHIVE,       /* BYTES: hashed key -> sealed record (archive.h) */
     DB_TABLE_COUNT,

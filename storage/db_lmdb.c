@@ -5,25 +5,24 @@
  * keeps pages from being used again. A read transaction never outlives the start of a change, which
  * is what makes that safe.
  */
-#define _GNU_SOURCE /* fallocate */
+#define _DEFAULT_SOURCE
+#define _FILE_OFFSET_BITS 64
 #include "storage/db_kind.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <lmdb.h>
+
+#include "mesh/base/reader.h"
+#include "mesh/base/writer.h"
+#include "storage/disk.h"
 
 static const uint64_t MIB = 1024 * 1024;
 
@@ -60,20 +59,6 @@ struct db_lmdb {
     int lock_fd;
     char *data_path;
 };
-
-static enum err err_of_errno(int code)
-{
-    switch (code) {
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-        return ERR_FULL;
-    case ENOMEM:
-        return ERR_NO_MEMORY;
-    default:
-        return ERR_IO;
-    }
-}
 
 static enum err err_of_mdb(int rc)
 {
@@ -118,31 +103,6 @@ static struct db_lmdb *lmdb_of(struct db *db)
 
 /* ---- Room on the disk, room in the map ---- */
 
-/* Bytes by which the file may still grow, as far as the system tells: what is left on the disk, and what the
- * file has been given beyond its end already. */
-static uint64_t disk_bytes_left(const struct db_lmdb *d, uint64_t *set_aside)
-{
-    struct statvfs fs;
-    struct stat file;
-    struct rlimit limit;
-    uint64_t left = UINT64_MAX / 2, given, most;
-
-    *set_aside = 0;
-    if (statvfs(d->data_path, &fs) == 0)
-        left = (uint64_t)fs.f_bavail * fs.f_frsize;
-    if (stat(d->data_path, &file) != 0)
-        return left;
-    given = (uint64_t)file.st_blocks * 512;
-    if (given > d->used_bytes)
-        *set_aside = given - d->used_bytes;
-    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-        return left;
-    most = limit.rlim_cur > d->used_bytes ? limit.rlim_cur - d->used_bytes : 0;
-    if (*set_aside > most)
-        *set_aside = most;
-    return left < most - *set_aside ? left : most - *set_aside;
-}
-
 static uint64_t page_bytes(const struct db_lmdb *d)
 {
     MDB_stat st;
@@ -185,29 +145,21 @@ static uint64_t free_bytes_inside(struct db_lmdb *d)
     return pages * page_bytes(d);
 }
 
-/* Gives the file blocks behind its end, so that somebody else's filling the disk does not keep us from
- * deleting. A file system that cannot do it leaves us with db_has_reserve alone. */
-static void set_aside(const struct db_lmdb *d)
-{
-    int fd;
-
-    if (mdb_env_get_fd(d->env, &fd) == 0)
-        (void)fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)d->used_bytes, (off_t)(2 * d->floor_bytes));
-}
-
 static void look_at_room(struct db_lmdb *d)
 {
     MDB_envinfo info;
-    uint64_t aside, left;
+    struct disk_room room;
+    int fd;
 
     if (mdb_env_info(d->env, &info) == 0)
         d->used_bytes = ((uint64_t)info.me_last_pgno + 1) * page_bytes(d);
-    left = disk_bytes_left(d, &aside);
-    if (aside < d->floor_bytes) {
-        set_aside(d);
-        left = disk_bytes_left(d, &aside);
+    disk_look(&room, d->data_path, d->used_bytes);
+    /* Somebody else's filling the disk must not keep us from deleting. */
+    if (room.aside < d->floor_bytes && mdb_env_get_fd(d->env, &fd) == 0) {
+        disk_set_aside(fd, d->used_bytes, 2 * d->floor_bytes);
+        disk_look(&room, d->data_path, d->used_bytes);
     }
-    left += aside;
+    uint64_t left = room.left + room.aside;
     /* The free list is walked only when the answer hangs on it. */
     if (left < d->reserve_bytes)
         left += free_bytes_inside(d);
@@ -271,6 +223,15 @@ static enum err lmdb_begin(struct db *db)
     return err_of_mdb(mdb_txn_begin(d->env, NULL, 0, &d->write));
 }
 
+/* LMDB reports a write that the full disk cut short as EIO. */
+static bool is_disk_full(const struct db_lmdb *d)
+{
+    struct disk_room room;
+
+    disk_look(&room, d->data_path, d->used_bytes);
+    return room.left < MIB;
+}
+
 static enum err lmdb_commit(struct db *db)
 {
     struct db_lmdb *d = lmdb_of(db);
@@ -280,9 +241,7 @@ static enum err lmdb_commit(struct db *db)
     look_at_room(d);
     if (rc == MDB_MAP_FULL)
         widen_headroom(d);
-    /* LMDB reports a write that the full disk cut short as EIO. */
-    uint64_t aside;
-    if (rc == EIO && disk_bytes_left(d, &aside) < MIB)
+    if (rc == EIO && is_disk_full(d))
         rc = ENOSPC;
     return err_of_mdb(rc);
 }
@@ -387,16 +346,24 @@ static bool lmdb_has_reserve(const struct db *db)
     return ((const struct db_lmdb *)(const void *)db)->has_reserve;
 }
 
-static void lmdb_close(struct db *db)
+static void close_env(struct db_lmdb *d)
 {
-    struct db_lmdb *d = lmdb_of(db);
-
     if (d->write != NULL)
         mdb_txn_abort(d->write);
     if (d->read != NULL)
         mdb_txn_abort(d->read);
     if (d->env != NULL)
         mdb_env_close(d->env);
+    d->write = d->read = NULL;
+    d->is_reading = false;
+    d->env = NULL;
+}
+
+static void lmdb_close(struct db *db)
+{
+    struct db_lmdb *d = lmdb_of(db);
+
+    close_env(d);
     if (d->lock_fd >= 0)
         close(d->lock_fd);
     free(d->data_path);
@@ -409,57 +376,6 @@ static const struct db_ops lmdb_ops = {
 };
 
 /* ---- Opening ---- */
-
-static char *path_join(const char *folder, const char *name)
-{
-    size_t len = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(len);
-
-    if (path != NULL)
-        snprintf(path, len, "%s/%s", folder, name);
-    return path;
-}
-
-static enum err take_lock(struct db_lmdb *d, const char *folder)
-{
-    char *path = path_join(folder, "lock");
-
-    if (path == NULL)
-        return ERR_NO_MEMORY;
-    d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    int reason = errno;
-    free(path);
-    if (d->lock_fd < 0)
-        return err_of_errno(reason);
-    if (flock(d->lock_fd, LOCK_EX | LOCK_NB) == 0)
-        return ERR_NONE;
-    return errno == EWOULDBLOCK ? ERR_LOCKED : err_of_errno(errno);
-}
-
-/* A new file is durable only when its folder is, and a new folder when its parent is. */
-static enum err sync_folder(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0)
-        return err_of_errno(errno);
-    enum err e = fsync(fd) == 0 || errno == EINVAL ? ERR_NONE : err_of_errno(errno);
-    close(fd);
-    return e;
-}
-
-static enum err sync_new(const char *folder)
-{
-    char *copy = path_join(folder, "");
-    enum err e = sync_folder(folder);
-
-    if (copy == NULL)
-        return ERR_NO_MEMORY;
-    if (e == ERR_NONE)
-        e = sync_folder(dirname(copy));
-    free(copy);
-    return e;
-}
 
 /* Reading a mapped page that the file does not have kills the process, so a file that was cut short
  * is refused, and one that merely lacks pages nothing points to gets them. */
@@ -479,11 +395,11 @@ static enum err check_length(struct db_lmdb *d)
     return truncate(d->data_path, (off_t)need) == 0 ? ERR_NONE : err_of_errno(errno);
 }
 
-static enum err open_env(struct db_lmdb *d, const char *folder)
+static enum err open_env(struct db_lmdb *d, const char *path)
 {
     /* No MDB_WRITEMAP: a full disk has to be an error of a write, not a signal. No MDB_NOMEMINIT: the slack
      * of a page must not carry what was in our memory onto the disk. */
-    unsigned flags = MDB_NORDAHEAD | MDB_NOTLS | MDB_NOLOCK;
+    unsigned flags = MDB_NOSUBDIR | MDB_NORDAHEAD | MDB_NOTLS | MDB_NOLOCK;
     MDB_envinfo info;
     int rc;
 
@@ -491,27 +407,25 @@ static enum err open_env(struct db_lmdb *d, const char *folder)
         return err_of_mdb(rc);
     if ((rc = mdb_env_set_maxdbs(d->env, DB_TABLE_COUNT)) != 0 || (rc = mdb_env_set_mapsize(d->env, (size_t)d->map_bytes)) != 0)
         return err_of_mdb(rc);
-    if ((rc = mdb_env_open(d->env, folder, flags, 0600)) != 0)
+    if ((rc = mdb_env_open(d->env, path, flags, 0600)) != 0)
         return err_of_mdb(rc);
     if ((rc = mdb_env_info(d->env, &info)) != 0)
         return err_of_mdb(rc);
     d->map_bytes = info.me_mapsize;
-    return check_length(d);
+    return ERR_NONE;
 }
 
-/* Makes the tables of a new file, and finds the last key of each sequence table. */
-static enum err open_tables(struct db_lmdb *d, bool *is_new)
+/* Opens the tables, which a new file gets, and finds the last key of each sequence table. */
+static enum err open_tables(struct db_lmdb *d, unsigned create)
 {
-    MDB_val k = val_of(bytes_of_text(format_key)), v;
-    uint8_t version[4] = { FORMAT_VERSION, 0, 0, 0 };
     int rc;
 
     for (int t = 0; t < DB_TABLE_COUNT; t++) {
         MDB_cursor *c;
         MDB_val last, ignored;
 
-        if ((rc = mdb_dbi_open(d->write, table_names[t], MDB_CREATE, &d->tables[t])) != 0)
-            return err_of_mdb(rc);
+        if ((rc = mdb_dbi_open(d->write, table_names[t], create, &d->tables[t])) != 0)
+            return rc == MDB_NOTFOUND ? ERR_CORRUPT : err_of_mdb(rc);
         if (!db_table_is_seq((enum db_table)t))
             continue;
         if ((rc = mdb_cursor_open(d->write, d->tables[t], &c)) != 0)
@@ -527,24 +441,75 @@ static enum err open_tables(struct db_lmdb *d, bool *is_new)
         if (rc != 0 && rc != MDB_NOTFOUND)
             return err_of_mdb(rc);
     }
-    rc = mdb_get(d->write, d->tables[DB_META], &k, &v);
-    *is_new = rc == MDB_NOTFOUND;
-    if (*is_new) {
-        v = val_of(bytes_of(version, sizeof version));
-        return err_of_mdb(mdb_put(d->write, d->tables[DB_META], &k, &v, 0));
-    }
+    return ERR_NONE;
+}
+
+static enum err check_version(struct db_lmdb *d)
+{
+    MDB_val k = val_of(bytes_of_text(format_key)), v;
+    int rc = mdb_get(d->write, d->tables[DB_META], &k, &v);
+
     if (rc != 0)
-        return err_of_mdb(rc);
-    if (v.mv_size != sizeof version)
+        return rc == MDB_NOTFOUND ? ERR_CORRUPT : err_of_mdb(rc);
+    struct reader r = reader_of(bytes_of_val(v));
+    uint32_t version = reader_u32(&r);
+    if (!reader_is_done(&r))
         return ERR_CORRUPT;
-    return memcmp(v.mv_data, version, sizeof version) == 0 ? ERR_NONE : ERR_VERSION;
+    return version == FORMAT_VERSION ? ERR_NONE : ERR_VERSION;
+}
+
+static enum err write_version(struct db_lmdb *d)
+{
+    uint8_t record[4];
+    struct writer w = writer_of(record, sizeof record);
+
+    writer_u32(&w, FORMAT_VERSION);
+    MDB_val k = val_of(bytes_of_text(format_key)), v = val_of(writer_bytes(&w));
+    return err_of_mdb(mdb_put(d->write, d->tables[DB_META], &k, &v, 0));
+}
+
+/* A new database is made beside its place and moved there when it is on the disk: LMDB writes the first pages of
+ * a file without a sync, so that a power cut could leave a file that nobody opens. */
+static enum err make_file(struct db_lmdb *d, const char *folder)
+{
+    char *new_path = path_join(folder, "data.new");
+    enum err e = new_path != NULL ? ERR_NONE : ERR_NO_MEMORY;
+
+    if (e == ERR_NONE && unlink(new_path) != 0 && errno != ENOENT)
+        e = err_of_errno(errno);
+    if (e == ERR_NONE && (e = open_env(d, new_path)) == ERR_NONE)
+        e = err_of_mdb(mdb_txn_begin(d->env, NULL, 0, &d->write));
+    if (e == ERR_NONE && (e = open_tables(d, MDB_CREATE)) == ERR_NONE && (e = write_version(d)) == ERR_NONE) {
+        e = err_of_mdb(mdb_txn_commit(d->write));
+        d->write = NULL;
+    }
+    if (e == ERR_NONE)
+        e = err_of_mdb(mdb_env_sync(d->env, 1));
+    close_env(d);
+    if (e == ERR_NONE && rename(new_path, d->data_path) != 0)
+        e = err_of_errno(errno);
+    if (e == ERR_NONE && (e = folder_sync(folder)) == ERR_NONE)
+        e = folder_sync_parent(folder);
+    free(new_path);
+    return e;
+}
+
+static enum err open_file(struct db_lmdb *d)
+{
+    enum err e;
+
+    if ((e = open_env(d, d->data_path)) != ERR_NONE || (e = check_length(d)) != ERR_NONE)
+        return e;
+    look_at_room(d);
+    if ((e = lmdb_begin(&d->base)) != ERR_NONE || (e = open_tables(d, 0)) != ERR_NONE || (e = check_version(d)) != ERR_NONE)
+        return e;
+    return lmdb_commit(&d->base); /* keeps the tables open; nothing is written */
 }
 
 enum err db_open_lmdb(struct db **out, const char *path, const struct db_options *options)
 {
     struct db_options o = { 0, 0, false };
     struct db_lmdb *d = calloc(1, sizeof *d);
-    bool is_new = false;
     enum err e = ERR_NO_MEMORY;
 
     if (d == NULL)
@@ -561,18 +526,13 @@ enum err db_open_lmdb(struct db **out, const char *path, const struct db_options
     d->floor_bytes = d->reserve_bytes / 2 < FLOOR_MIB * MIB ? d->reserve_bytes / 2 : FLOOR_MIB * MIB;
     if ((d->data_path = path_join(path, "data.mdb")) == NULL)
         goto fail;
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        e = err_of_errno(errno);
+    if ((e = folder_make(path)) != ERR_NONE || (e = folder_lock(&d->lock_fd, path)) != ERR_NONE)
         goto fail;
-    }
-    if ((e = take_lock(d, path)) != ERR_NONE || (e = open_env(d, path)) != ERR_NONE)
+    if (access(d->data_path, F_OK) != 0 && (e = make_file(d, path)) != ERR_NONE)
+        goto fail;
+    if ((e = open_file(d)) != ERR_NONE)
         goto fail;
     if (o.is_sync_off && (e = err_of_mdb(mdb_env_set_flags(d->env, MDB_NOSYNC, 1))) != ERR_NONE)
-        goto fail;
-    look_at_room(d);
-    if ((e = lmdb_begin(&d->base)) != ERR_NONE || (e = open_tables(d, &is_new)) != ERR_NONE)
-        goto fail;
-    if ((e = lmdb_commit(&d->base)) != ERR_NONE || (is_new && (e = sync_new(path)) != ERR_NONE))
         goto fail;
     *out = &d->base;
     return ERR_NONE;

@@ -79,3 +79,14 @@ enum err facts_decode(struct store_entry *out, struct bytes in)
     *out = e;
     return ERR_NONE;
 }
+
+bool facts_fix_checksum(uint8_t out[FACTS_LEN], struct bytes in)
+{
+    struct writer w = writer_of(out, FACTS_LEN);
+
+    if (in.len != FACTS_LEN)
+        return false;
+    writer_copy(&w, bytes_of(in.at, FACTS_LEN - 4));
+    writer_u32(&w, checksum(writer_bytes(&w)));
+    return true;
+}

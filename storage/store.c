@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "mesh/base/limits.h"
-#include "storage/catalogue.h"
+#include "storage/body.h"
 #include "storage/facts.h"
+#include "storage/load.h"
 #include "storage/meta.h"
-#include "storage/quota.h"
 #include "storage/seen.h"
 
 enum {
@@ -40,6 +40,7 @@ struct store {
     uint32_t clock_s, clock_saved_s;
     uint64_t seq_next, seq_claimed; /* numbers below seq_claimed are ours to give */
     uint8_t fingerprint[16];
+    struct buffer whole;            /* what store_read lends of a bundle in pieces */
     struct left *left;              /* a ring */
     size_t left_first, left_count, left_cap;
     size_t damaged_count;
@@ -89,13 +90,11 @@ static void report_left(struct store *s, const struct store_entry *entry, enum e
     to->why = why;
 }
 
-static enum err erase_records(struct db *db, uint64_t seq)
+static enum err erase_records(struct db *db, const struct store_entry *entry)
 {
-    enum err e = db_delete_seq(db, DB_BUNDLE_FACTS, seq);
+    enum err e = db_delete_seq(db, DB_BUNDLE_FACTS, entry->seq);
 
-    if (e == ERR_NONE || e == ERR_NOT_FOUND)
-        e = db_delete_seq(db, DB_BUNDLE_BODY, seq);
-    return e == ERR_NOT_FOUND ? ERR_NONE : e;
+    return e == ERR_NONE || e == ERR_NOT_FOUND ? body_erase(db, entry->seq, entry->len) : e;
 }
 
 static enum err write_facts(struct db *db, const struct store_entry *entry)
@@ -122,144 +121,47 @@ static void forget(struct store *s, uint32_t slot)
 
 /* ---- Opening ---- */
 
-struct seq_list {
-    uint64_t *at;
-    size_t count, cap;
-};
-
-static enum err seq_list_add(struct seq_list *l, uint64_t seq)
+static uint64_t greatest_seq(const struct catalogue *c)
 {
-    if (l->count == l->cap) {
-        size_t cap = l->cap == 0 ? 16 : l->cap * 2;
-        uint64_t *at = realloc(l->at, cap * sizeof *at);
-
-        if (at == NULL)
-            return ERR_NO_MEMORY;
-        l->at = at;
-        l->cap = cap;
-    }
-    l->at[l->count++] = seq;
-    return ERR_NONE;
-}
-
-struct load {
-    struct store *store;
-    struct seq_list damaged;
-    enum err e;
-};
-
-static bool load_facts(void *ctx, uint64_t seq, struct bytes record)
-{
-    struct load *l = ctx;
-    struct store *s = l->store;
-    struct store_entry entry;
-    enum err e = facts_decode(&entry, record);
-
-    if (e == ERR_NONE && seq < UINT64_MAX - SEQ_BLOCK && catalogue_find(&s->catalogue, &entry.id) == SLOT_NONE) {
-        entry.seq = seq;
-        e = catalogue_reserve(&s->catalogue);
-        if (e == ERR_NONE)
-            e = quota_reserve(&s->quota, entry.quota_class, entry.contributor);
-        if (e == ERR_NONE)
-            remember(s, &entry);
-    } else {
-        e = seq_list_add(&l->damaged, seq);
-    }
-    l->e = e;
-    return e == ERR_NONE;
-}
-
-static bool load_body(void *ctx, uint64_t seq, struct bytes body)
-{
-    struct load *l = ctx;
-
-    (void)body;
-    if (catalogue_find_seq(&l->store->catalogue, seq) == SLOT_NONE)
-        l->e = seq_list_add(&l->damaged, seq);
-    return l->e == ERR_NONE;
-}
-
-/* Facts whose body is missing. */
-static void find_bodiless(struct load *l)
-{
-    const struct catalogue *c = &l->store->catalogue;
-    struct bytes body;
+    uint64_t seq = 0;
 
     for (int k = 0; k < CLASS_COUNT; k++) {
-        for (uint32_t at = c->newest[k]; at != SLOT_NONE && l->e == ERR_NONE; at = catalogue_at(c, at)->older) {
-            uint64_t seq = catalogue_at(c, at)->entry.seq;
-            enum err e = db_get_seq(l->store->db, DB_BUNDLE_BODY, seq, &body);
-
-            l->e = e == ERR_NOT_FOUND ? seq_list_add(&l->damaged, seq) : e;
-        }
+        if (c->newest[k] != SLOT_NONE && catalogue_at(c, c->newest[k])->entry.seq > seq)
+            seq = catalogue_at(c, c->newest[k])->entry.seq;
     }
+    return seq;
 }
 
-/* Facts and bodies are written in one commit, so they differ only when something outside went wrong, and
- * then their numbers do: the bodies, which are most of the file, are not read at every start. */
-static void find_unmatched(struct load *l)
-{
-    struct db *db = l->store->db;
-    enum err e;
-
-    if (l->damaged.count == 0 && db_count(db, DB_BUNDLE_FACTS) == db_count(db, DB_BUNDLE_BODY))
-        return;
-    if ((e = db_walk_seq(db, DB_BUNDLE_BODY, 0, load_body, l)) != ERR_NONE && l->e == ERR_NONE)
-        l->e = e;
-    if (l->e == ERR_NONE)
-        find_bodiless(l);
-}
-
-/* Leaves out, and takes from the disk, whatever cannot be carried. */
-static enum err drop_damaged(struct store *s, const struct seq_list *damaged)
-{
-    enum err e = ERR_NONE;
-
-    for (size_t i = 0; e == ERR_NONE && i < damaged->count; i++) {
-        uint64_t seq = damaged->at[i];
-        uint32_t slot = catalogue_find_seq(&s->catalogue, seq);
-
-        if (slot != SLOT_NONE)
-            forget(s, slot);
-        /* Damaged facts have their body in the list a second time. */
-        bool is_counted = db_delete_seq(s->db, DB_BUNDLE_FACTS, seq) != ERR_NOT_FOUND;
-        e = db_delete_seq(s->db, DB_BUNDLE_BODY, seq);
-        if (e == ERR_NONE || is_counted)
-            s->damaged_count++;
-        if (e == ERR_NOT_FOUND)
-            e = ERR_NONE;
-    }
-    return e;
-}
-
-static enum err load_bundles(struct store *s)
-{
-    struct load l = { s, { NULL, 0, 0 }, ERR_NONE };
-    enum err e = db_walk_seq(s->db, DB_BUNDLE_FACTS, 0, load_facts, &l);
-
-    if (e == ERR_NONE && l.e == ERR_NONE)
-        find_unmatched(&l);
-    if (e == ERR_NONE)
-        e = l.e;
-    if (e == ERR_NONE)
-        e = drop_damaged(s, &l.damaged);
-    free(l.damaged.at);
-    return e;
-}
-
+/* A number that cannot be read is no reason to carry nothing: the clock starts anew, so that bundles live longer
+ * than they should, and arrival numbers go on well past the greatest that is there. */
 static enum err load_numbers(struct store *s)
 {
-    uint64_t clock = 0;
-    enum err e;
+    uint64_t clock = 0, claimed = 0, greatest = greatest_seq(&s->catalogue);
+    enum err e = meta_get(s->db, clock_key, &clock);
 
-    if ((e = meta_get(s->db, clock_key, &clock)) != ERR_NONE || (e = meta_get(s->db, seq_key, &s->seq_claimed)) != ERR_NONE)
+    if (e != ERR_NONE && e != ERR_CORRUPT)
         return e;
-    if (clock >= UINT32_MAX || s->seq_claimed > UINT64_MAX / 2)
-        return ERR_CORRUPT;
+    if (e == ERR_CORRUPT || clock >= UINT32_MAX) {
+        s->damaged_count++;
+        clock = 0;
+    }
+    e = meta_get(s->db, seq_key, &claimed);
+    if (e != ERR_NONE && e != ERR_CORRUPT)
+        return e;
+    if (e == ERR_CORRUPT || claimed > SEQ_MAX || (greatest > 0 && claimed <= greatest)) {
+        s->damaged_count++;
+        claimed = greatest + 2 * SEQ_BLOCK;
+    }
     s->clock_s = s->clock_saved_s = (uint32_t)clock;
     /* The rest of the last block is not used: how much of it was given away is not on disk. */
-    s->seq_next = s->seq_claimed > 0 ? s->seq_claimed : 1;
+    s->seq_next = s->seq_claimed = claimed > 0 ? claimed : 1;
     return ERR_NONE;
+}
+
+static bool add_to_fingerprint(void *ctx, const struct store_entry *entry)
+{
+    fingerprint_toggle(ctx, &entry->id);
+    return true;
 }
 
 enum err store_open(struct store **out, struct db *db, const struct store_config *config)
@@ -270,10 +172,13 @@ enum err store_open(struct store **out, struct db *db, const struct store_config
     if (s == NULL)
         return ERR_NO_MEMORY;
     s->db = db;
+    s->whole = buffer_of_limit(BUNDLE_LEN_MAX);
     catalogue_init(&s->catalogue, config != NULL ? config->hash_seed : 0);
     quota_init(&s->quota, &s->catalogue, config);
-    if ((e = load_numbers(s)) != ERR_NONE || (e = load_bundles(s)) != ERR_NONE)
+    if ((e = load_bundles(db, &s->catalogue, &s->quota, &s->damaged_count)) != ERR_NONE || (e = load_numbers(s)) != ERR_NONE)
         goto fail;
+    for (int k = 0; k < CLASS_COUNT; k++)
+        store_walk(s, (enum bundle_class)k, add_to_fingerprint, s);
     if ((e = seen_open(&s->seen, db, s->catalogue.hash_seed)) != ERR_NONE)
         goto fail;
     s->damaged_count += s->seen.damaged_count;
@@ -291,6 +196,7 @@ void store_close(struct store *s)
     quota_clear(&s->quota);
     catalogue_clear(&s->catalogue);
     seen_clear(&s->seen);
+    buffer_clear(&s->whole);
     free(s->left);
     free(s);
 }
@@ -311,12 +217,12 @@ static enum err write_put(struct store *s, const struct store_entry *entry, stru
     enum err e;
 
     for (uint32_t i = 0; i < s->quota.victims_count; i++) {
-        if ((e = erase_records(s->db, catalogue_at(&s->catalogue, s->quota.victims[i])->entry.seq)) != ERR_NONE)
+        if ((e = erase_records(s->db, &catalogue_at(&s->catalogue, s->quota.victims[i])->entry)) != ERR_NONE)
             return e;
     }
     if ((e = claim_seq(s)) != ERR_NONE || (e = clock_save(s, CLOCK_SAVE_BUSY_S)) != ERR_NONE)
         return e;
-    if ((e = db_put_seq(s->db, DB_BUNDLE_BODY, entry->seq, bundle)) != ERR_NONE)
+    if ((e = body_put(s->db, entry->seq, bundle)) != ERR_NONE)
         return e;
     return write_facts(s->db, entry);
 }
@@ -401,7 +307,7 @@ enum err store_remove(struct store *s, const struct bundle_id *id, bool is_remem
 
     if (slot == SLOT_NONE)
         return ERR_NOT_FOUND;
-    if ((e = erase_records(s->db, catalogue_at(&s->catalogue, slot)->entry.seq)) != ERR_NONE)
+    if ((e = erase_records(s->db, &catalogue_at(&s->catalogue, slot)->entry)) != ERR_NONE)
         return e;
     forget(s, slot);
     if ((e = clock_save(s, CLOCK_SAVE_BUSY_S)) != ERR_NONE || !is_remembered)
@@ -425,7 +331,7 @@ size_t store_expire(struct store *s, size_t max)
         if (slot == SLOT_NONE)
             break;
         const struct store_entry *entry = &catalogue_at(&s->catalogue, slot)->entry;
-        if (entry->deadline_s > s->clock_s || erase_records(s->db, entry->seq) != ERR_NONE)
+        if (entry->deadline_s > s->clock_s || erase_records(s->db, entry) != ERR_NONE)
             break;
         report_left(s, entry, ERR_EXPIRED);
         forget(s, slot);
@@ -451,9 +357,9 @@ enum err store_read(struct store *s, const struct store_entry *entry, struct byt
 
     if (known == NULL)
         return ERR_NOT_FOUND;
-    if ((e = db_get_seq(s->db, DB_BUNDLE_BODY, known->seq, &body)) != ERR_NONE)
-        return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
-    if (body.len != known->len || header_of_bundle(&h, body) != ERR_NONE || memcmp(h.tag, known->tag, TAG_LEN) != 0)
+    if ((e = body_read(s->db, known->seq, known->len, &s->whole, &body)) != ERR_NONE)
+        return e;
+    if (header_of_bundle(&h, body) != ERR_NONE || memcmp(h.tag, known->tag, TAG_LEN) != 0)
         return ERR_CORRUPT;
     *bundle = body;
     return ERR_NONE;

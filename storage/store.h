@@ -3,8 +3,8 @@
  * A store keeps bundles until they are delivered, expire or are evicted. What
  * is asked often (facts of every bundle) stands in memory, 64 bytes each, found
  * by id in one probe; bytes stay in the database (storage/db.h) and are read
- * only to be sent. On disk a bundle is two records keyed by arrival number:
- * appended, never moved, so that a commit writes few pages.
+ * only to be sent. On disk a bundle is its facts and its bytes (in pieces of 2 kB)
+ * under its arrival number: appended, never moved, so that a commit writes few pages.
  *
  * Limits are by quota class: a share of the capacity each (protocol section 10).
  * An unused share is lent: a class may exceed its share while the whole has room,
@@ -71,7 +71,7 @@ void     store_close(struct store *s);
  * reserve, down to what deleting needs; nothing changed. Evicted bundles are reported by store_next_evicted. */
 enum err store_put(struct store *s, struct store_entry *entry, struct bytes bundle);
 
-/* Lends the bytes until the next change or commit. ERR_NOT_FOUND, ERR_CORRUPT. */
+/* Lends the bytes until the next store_read, change or commit. ERR_NOT_FOUND, ERR_CORRUPT. */
 enum err store_read(struct store *s, const struct store_entry *entry, struct bytes *bundle);
 
 /* Lend until the next change; NULL when not carried. */

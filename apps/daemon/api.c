@@ -107,8 +107,9 @@ void api_reply_storage_failed(struct api_reply *reply, enum err why)
     json_decref(reply->body);
     reply->status = why == ERR_FULL ? 507 : 503;
     reply->body = json_pack("{s:s, s:s}", "error", why == ERR_FULL ? "full" : "storage", "message",
-                            why == ERR_FULL ? "the disk is full, so nothing was kept: free some space and try again"
-                                            : "the disk failed, so nothing was kept; `staffetta status` says more");
+                            why == ERR_FULL    ? "the disk is full, so nothing was kept: free some space and try again"
+                            : why == ERR_STATE ? "the daemon is stopping, so nothing was kept: try again when it runs"
+                                               : "the disk failed, so nothing was kept; `staffetta status` says more");
     reply->is_after_turn = reply->is_stream = false;
 }
 

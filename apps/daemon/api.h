@@ -36,7 +36,7 @@ struct api_reply {
 /* Never fails: what goes wrong is in the reply. */
 void api_handle(struct parts *p, const struct api_request *request, struct api_reply *reply);
 
-/* A reply that stands in when the turn's commit failed. */
+/* A reply that stands in when the turn's commit failed, or is not to come (ERR_STATE: the daemon stops). */
 void api_reply_storage_failed(struct api_reply *reply, enum err why);
 
 /* An event as the stream tells it: its name, and an object. NULL: nothing worth telling. */

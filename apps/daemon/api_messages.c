@@ -132,7 +132,7 @@ void api_read(struct api_call *c)
 
     if (!api_fields(c, fields, 1) || !api_needs_person(c) || !api_friend(c, &number))
         return;
-    enum err e = messenger_mark_read(c->parts->messenger, number, (uint32_t)up_to, c->wall_unix_s);
+    enum err e = messenger_mark_read(c->parts->messenger, number, (uint32_t)up_to, c->wall_unix_s, c->now_ms);
     if (e == ERR_NONE)
         e = messenger_friend_info(c->parts->messenger, number, &f);
     if (e != ERR_NONE)

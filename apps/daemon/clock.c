@@ -27,7 +27,12 @@ uint64_t clock_boot_ms(void)
 
 uint64_t clock_wall_unix_s(void)
 {
-    uint64_t unix_s = read_ms(CLOCK_REALTIME) / 1000;
+    return read_ms(CLOCK_REALTIME) / 1000;
+}
+
+uint64_t clock_wall_or_none(void)
+{
+    uint64_t unix_s = clock_wall_unix_s();
 
     return unix_s >= START_OF_2025 ? unix_s : 0;
 }

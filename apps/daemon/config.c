@@ -41,7 +41,8 @@ const struct config_key config_keys[] = {
       "For unattended starts. Under systemd a credential named passphrase is used as well. Without a passphrase the daemon "
       "carries for others until `staffetta unlock`.", false },
     { "watch-folder", CONFIG_PATH, FIELD(watch_folder), "DIR", "", 0, 0, "exchange bundles with sticks mounted under DIR",
-      "For example /media/ana: a stick plugged in there is read and then filled with what this node carries.", true },
+      "For example /media/ana: a stick that takes part, by a folder named staffetta or a file that ends in .staffetta, is read and "
+      "gets a file with what this node carries. Other sticks are left alone.", true },
     { "capacity", CONFIG_SIZE, FIELD(capacity_bytes), "SIZE", "512M", UINT64_C(1) << 20, UINT64_C(1) << 44,
       "disk for bundles, such as 512M or 4G",
       "Shared out: 5 % SOS, 10 % your own, 35 % friends', 40 % strangers', 10 % public; an unused share is lent.", true },

@@ -29,7 +29,7 @@ void config_print_help(FILE *to)
           "Every key of the configuration file is a flag:\n", to);
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
-        char name[64];
+        char name[48];
         bool is_default_on = key->kind == CONFIG_SWITCH && strcmp(key->usual, "yes") == 0;
 
         snprintf(name, sizeof name, "%s%s", is_default_on ? "no-" : "", key->name);

@@ -65,7 +65,8 @@ static void on_end(evutil_socket_t fd, short what, void *ctx)
     (void)fd;
     (void)what;
     notify_stopping();
-    event_base_loopbreak(d->base);
+    /* What is active runs to its end: the last turn commits and answers. */
+    event_base_loopexit(d->base, NULL);
 }
 
 static void on_watchdog(evutil_socket_t fd, short what, void *ctx)

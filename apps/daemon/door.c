@@ -55,18 +55,15 @@ static const char *reason_phrase(int status)
 
 static void send_answer(struct door *d, struct evhttp_request *request, struct api_reply *reply)
 {
-    char *text = reply->body != NULL ? json_dumps(reply->body, JSON_COMPACT) : NULL;
     struct evbuffer *b = evbuffer_new();
+    bool is_whole = b != NULL && reply->body != NULL && streams_write_json(b, reply->body) && evbuffer_add(b, "\n", 1) == 0;
 
     json_decref(reply->body);
     evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", "application/json");
     evhttp_add_header(evhttp_request_get_output_headers(request), "Cache-Control", "no-store");
-    if (b != NULL && text != NULL)
-        evbuffer_add_printf(b, "%s\n", text);
-    evhttp_send_reply(request, text != NULL ? reply->status : 500, reason_phrase(reply->status), b);
+    evhttp_send_reply(request, is_whole ? reply->status : 500, reason_phrase(is_whole ? reply->status : 500), b);
     if (b != NULL)
         evbuffer_free(b);
-    free(text);
     d->hooks.on_answered(d->hooks.ctx);
 }
 
@@ -220,7 +217,7 @@ static enum err listen_at(struct door *d, int *out, char why[256])
     bool is_bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
     int bind_errno = errno;
     umask(mask);
-    if (!is_bound || listen(fd, 64) != 0) {
+    if (!is_bound || listen(fd, SOMAXCONN) != 0) {
         snprintf(why, 256, "the socket %.150s cannot be made: %s", d->path, strerror(is_bound ? errno : bind_errno));
         if (fd >= 0)
             close(fd);

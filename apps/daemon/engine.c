@@ -136,7 +136,7 @@ static enum err open_storage(struct parts *p)
 static enum err open_node(struct parts *p)
 {
     struct node_config node = {
-        .store = p->store, .rng = p->rng, .now_ms = clock_now_ms(), .wall_unix_s = clock_wall_unix_s(),
+        .store = p->store, .db = p->db, .rng = p->rng, .now_ms = clock_now_ms(), .wall_unix_s = clock_wall_or_none(),
         .is_wall_trusted = clock_is_synchronised(), .spread_delay_ms = (uint32_t)p->config->spread_delay_ms,
         .is_stamp_demanded = true,
     };
@@ -242,7 +242,7 @@ static void on_wall(evutil_socket_t fd, short what, void *ctx)
     (void)what;
     if (e->parts->node == NULL)
         return;
-    node_set_wall(e->parts->node, clock_wall_unix_s(), clock_is_synchronised(), parts_now_ms(e->parts));
+    node_set_wall(e->parts->node, clock_wall_or_none(), clock_is_synchronised(), parts_now_ms(e->parts));
     engine_poke(e);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apps/daemon/daemon.h"
+#include "crypto/hash.h"
 
 /* JSON passes passphrases and texts: what it frees is wiped. The length stands before each block. */
 static void *wiped_malloc(size_t len)
@@ -39,8 +40,11 @@ int main(int argc, char **argv)
     int status = 0;
 
     json_set_alloc_funcs(wiped_malloc, wiped_free);
-    if (config == NULL)
+    if (config == NULL || crypto_start() != ERR_NONE) {
+        fputs("staffettad: no memory, or no randomness from the system\n", stderr);
+        free(config);
         return 1;
+    }
     if (config_command_read(&command, argc, argv, why) != ERR_NONE) {
         fprintf(stderr, "staffettad: %s\n", why);
         free(config);

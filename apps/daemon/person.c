@@ -128,6 +128,13 @@ enum err person_start(struct parts *p)
     return e;
 }
 
+/* A change that the database did not take leaves memory ahead of the disk. */
+static enum err note_failure(struct parts *p, enum err e)
+{
+    p->needs_reopen = p->needs_reopen || e == ERR_FULL || e == ERR_IO || e == ERR_CORRUPT;
+    return e;
+}
+
 enum err person_unlock(struct parts *p, struct bytes passphrase)
 {
     enum err e;
@@ -143,11 +150,12 @@ enum err person_unlock(struct parts *p, struct bytes passphrase)
         person_stop(p, true);
         p->person = PERSON_LOCKED;
     }
-    return e;
+    return note_failure(p, e);
 }
 
 enum err person_init(struct parts *p, struct bytes name, struct bytes passphrase)
 {
+    bool is_made = false;
     enum err e = ERR_NONE;
 
     if (p->person == PERSON_OFF)
@@ -162,15 +170,19 @@ enum err person_init(struct parts *p, struct bytes name, struct bytes passphrase
         return ERR_IO;
     if (p->vault == NULL) {
         e = profile_vault_create(p->paths, passphrase, &p->vault);
+        is_made = e == ERR_NONE;
         if (e == ERR_EXISTS)
             e = profile_vault_open(p->paths, passphrase, &p->vault);
     }
     if (e != ERR_NONE || (e = open_archive(p)) != ERR_NONE)
-        return e;
+        return note_failure(p, e);
     struct messenger_config config = messenger_config_of(p);
-    if ((e = messenger_init(&config, name)) != ERR_NONE)
-        return e;
-    return open_messenger(p);
+    if ((e = messenger_init(&config, name)) != ERR_NONE && is_made) {
+        /* A vault without anybody in it would hold the next try to this passphrase. */
+        person_stop(p, true);
+        (void)vault_panic(p->paths->vault, p->paths->key);
+    }
+    return note_failure(p, e == ERR_NONE ? open_messenger(p) : e);
 }
 
 enum err person_change_passphrase(struct parts *p, struct bytes passphrase)

@@ -157,12 +157,22 @@ bool streams_add(struct streams *s, struct evhttp_request *request)
     return true;
 }
 
+static int write_part(const char *part, size_t len, void *to)
+{
+    return evbuffer_add(to, part, len);
+}
+
+bool streams_write_json(struct evbuffer *to, const json_t *object)
+{
+    return json_dump_callback(object, write_part, to, JSON_COMPACT) == 0;
+}
+
 void streams_publish(struct streams *s, const char *name, const json_t *about)
 {
-    char *text = s->count > 0 ? json_dumps(about, JSON_COMPACT) : NULL;
-    struct evbuffer *b = text != NULL ? evbuffer_new() : NULL;
+    struct evbuffer *b = s->count > 0 ? evbuffer_new() : NULL;
 
-    if (b != NULL && evbuffer_add_printf(b, "event: %s\ndata: %s\n\n", name, text) > 0) {
+    if (b != NULL && evbuffer_add_printf(b, "event: %s\ndata: ", name) > 0 && streams_write_json(b, about) &&
+        evbuffer_add(b, "\n\n", 2) == 0) {
         size_t len = evbuffer_get_length(b);
         const char *whole = (const char *)evbuffer_pullup(b, -1);
 
@@ -172,5 +182,4 @@ void streams_publish(struct streams *s, const char *name, const json_t *about)
     }
     if (b != NULL)
         evbuffer_free(b);
-    free(text);
 }

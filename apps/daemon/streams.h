@@ -13,6 +13,7 @@
 
 struct streams;
 struct event_base;
+struct evbuffer;
 struct evhttp_request;
 
 enum {
@@ -34,5 +35,8 @@ bool     streams_is_empty(const struct streams *s);
 
 /* Borrows `about`. */
 void     streams_publish(struct streams *s, const char *name, const json_t *about);
+
+/* Appends an object as compact JSON. False: out of memory. */
+bool     streams_write_json(struct evbuffer *to, const json_t *object);
 
 #endif

@@ -132,7 +132,8 @@ enum err messenger_messages(struct messenger *m, uint32_t friend_number, uint32_
 enum err messenger_inbox(struct messenger *m, messenger_message_visit *visit, void *ctx);
 
 /* The person has seen messages up to `number`: read marks travel back (unless switched off), disappearing ones start to count. */
-enum err messenger_mark_read(struct messenger *m, uint32_t friend_number, uint32_t number, uint64_t wall_unix_s);
+enum err messenger_mark_read(struct messenger *m, uint32_t friend_number, uint32_t number, uint64_t wall_unix_s,
+                             uint64_t now_ms);
 enum err messenger_message_delete(struct messenger *m, struct bytes id_text);
 
 enum err messenger_set_read_marks(struct messenger *m, bool is_on);

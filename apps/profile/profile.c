@@ -282,9 +282,10 @@ enum err profile_generation_raise(const struct profile_paths *p, struct archive 
         return e;
     uint64_t next = (inside > outside ? inside : outside) + 1;
     /* The database first: a crash between the two leaves it ahead, which is harmless. */
-    if ((e = archive_generation_set(a, next)) != ERR_NONE || (e = db_commit(db)) != ERR_NONE ||
-        (e = profile_generation_set(p, next)) != ERR_NONE)
+    if ((e = archive_generation_set(a, next)) != ERR_NONE || (e = db_commit(db)) != ERR_NONE)
         return e;
+    /* A full disk may keep the file behind: then a roll-back goes unnoticed until the next raise, and nothing else does. */
+    (void)profile_generation_set(p, next);
     *is_rolled_back = inside < outside;
     return ERR_NONE;
 }
@@ -297,9 +298,10 @@ enum err profile_create_person(const struct profile_paths *p, struct bytes name,
     struct db *db = NULL;
     struct store *store = NULL;
     struct archive *archive = NULL;
-    bool is_rolled_back;
+    bool is_rolled_back, is_made, is_person = false;
     enum err e = profile_vault_create(p, passphrase, &vault);
 
+    is_made = e == ERR_NONE;
     if (e == ERR_EXISTS)
         e = profile_vault_open(p, passphrase, &vault);
     if (e != ERR_NONE)
@@ -313,12 +315,16 @@ enum err profile_create_person(const struct profile_paths *p, struct bytes name,
     };
     if ((e = messenger_init(&config, name)) != ERR_NONE || (e = db_commit(db)) != ERR_NONE)
         goto out;
+    is_person = true;
     e = profile_generation_raise(p, archive, db, &is_rolled_back);
 out:
     archive_close(archive);
     store_close(store);
     db_close(db);
     vault_close(vault);
+    /* A vault without anybody in it would hold the next try to this passphrase. */
+    if (is_made && !is_person)
+        (void)vault_panic(p->vault, p->key);
     return e;
 }
 

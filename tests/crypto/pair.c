@@ -260,3 +260,30 @@ void check_opens(struct pair *p, struct person *me, const struct letter *l, cons
                    "one reveal at both ends", file, line, want);
     }
 }
+
+void seal(struct pair *p, struct person *me, uint32_t day, const char *text, struct letter *l)
+{
+    REQUIRE(letter_seal(p, me, me->sessions[0], day, text, l) == ERR_NONE);
+}
+
+enum err try_open(struct pair *p, struct person *me, const struct letter *l)
+{
+    char text[BUNDLE_LEN_MAX];
+    struct session *in;
+    struct opened o;
+
+    return letter_open(p, me, l, text, &in, &o);
+}
+
+void pair_connected(struct pair *p, uint64_t seed)
+{
+    struct letter l;
+
+    pair_init(p, seed, PAIR_DAY, PAIR_DAY);
+    struct session *s = person_start(p, &p->a, FORM_F1, PAIR_DAY);
+    REQUIRE(letter_seal(p, &p->a, s, PAIR_DAY, "hello", &l) == ERR_NONE);
+    CHECK_OPENS(p, &p->b, &l, "hello");
+    REQUIRE(p->b.session_count == 1);
+    REQUIRE(letter_seal(p, &p->b, p->b.sessions[0], PAIR_DAY, "hello back", &l) == ERR_NONE);
+    CHECK_OPENS(p, &p->a, &l, "hello back");
+}

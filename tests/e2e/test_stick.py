@@ -55,9 +55,9 @@ def watch_a_folder(world, ana, ben):
     os.makedirs(media)
     for person in (ana, ben):
         person.stop()
-        person.start("--watch-folder", media)
+        person.start(*person.flags, "--watch-folder", media)
     stick = os.path.join(media, "stick")
-    os.mkdir(stick)
+    os.makedirs(os.path.join(stick, "staffetta"))       # this folder is how a stick says that it takes part
     text = "by the watched stick"
     ana.send(ben, text)
     wait_for(lambda: text in ben.texts_from(ana), "the watched stick to carry a message", 60)

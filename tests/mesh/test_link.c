@@ -11,18 +11,17 @@ static const uint8_t ADVERT_A[8] = { 1 }, ADVERT_B[8] = { 2 }, ADVERT_X[8] = { 3
 
 struct pair { struct link *l[2]; uint8_t public_key[2][32]; struct seeded random; };
 
-static struct pair make_pair(uint64_t seed, const uint8_t *b_thinks_a_is)
+/* In place, for the links borrow its randomness. */
+static void make_pair(struct pair *p, uint64_t seed, const uint8_t *b_thinks_a_is)
 {
-    struct pair p;
     uint8_t secret[2][32];
 
-    seeded_init(&p.random, seed);
-    struct rng g = seeded_rng(&p.random);
+    seeded_init(&p->random, seed);
+    struct rng g = seeded_rng(&p->random);
     for (int i = 0; i < 2; i++)
-        noise_keypair(secret[i], p.public_key[i], &g);
+        noise_keypair(secret[i], p->public_key[i], &g);
     struct link_params a = { true, ADVERT_A, ADVERT_B, secret[0] }, b = { false, ADVERT_B, b_thinks_a_is, secret[1] };
-    REQUIRE(link_new(&p.l[0], &a, &g) == ERR_NONE && link_new(&p.l[1], &b, &g) == ERR_NONE);
-    return p;
+    REQUIRE(link_new(&p->l[0], &a, &g) == ERR_NONE && link_new(&p->l[1], &b, &g) == ERR_NONE);
 }
 
 static void free_pair(struct pair *p)
@@ -86,7 +85,8 @@ static void test_handshake(void)
     static const size_t pieces[] = { 1, 2, 3, 31, 1000 };
 
     for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
-        struct pair p = make_pair(i, ADVERT_A);
+        struct pair p;
+        make_pair(&p, i, ADVERT_A);
         uint8_t m[100];
         struct bytes out;
         enum err why;
@@ -102,7 +102,8 @@ static void test_handshake(void)
         free_pair(&p);
     }
     /* Another prologue: whoever replays an advert that is not theirs gets nowhere. */
-    struct pair p = make_pair(9, ADVERT_X);
+    struct pair p;
+    make_pair(&p, 9, ADVERT_X);
     CHECK(!complete(&p, 1000));
     free_pair(&p);
 }
@@ -114,7 +115,8 @@ static void test_tampering(void)
 
     for (int message = 0; message < 3; message++) {
         for (size_t at = 0; at < lengths[message]; at++) {
-            struct pair p = make_pair(at, ADVERT_A);
+            struct pair p;
+            make_pair(&p, at, ADVERT_A);
             uint8_t m[400];
             struct bytes out;
             enum err why = ERR_NONE;
@@ -140,7 +142,8 @@ static void test_tampering(void)
 
 static void test_frames(void)
 {
-    struct pair p = make_pair(77, ADVERT_A);
+    struct pair p;
+    make_pair(&p, 77, ADVERT_A);
     static uint8_t m[LINK_OUT_MAX], text[LINK_FRAME_MAX];
     struct bytes out;
     enum err why = ERR_NONE;
@@ -174,14 +177,14 @@ static void test_frames(void)
         { "no tag", { 15, 0 } }, { "nothing inside", { 16, 0 } }, { "empty", { 0, 0 } }, { "too long", { 0x11, 0x40 } }, { "longest", { 0xff, 0xff } },
     };
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
-        p = make_pair(78, ADVERT_A);
+        make_pair(&p, 78, ADVERT_A);
         REQUIRE(complete(&p, 1000));
         in = bytes_of(lengths[i].prefix, 2);
         CHECK_CASE(lengths[i].name, link_receive(p.l[1], &in, &out, &why) == LINK_BROKEN && why == ERR_MALFORMED);
         free_pair(&p);
     }
     for (size_t at = 2; at < 23; at++) {
-        p = make_pair(79, ADVERT_A);
+        make_pair(&p, 79, ADVERT_A);
         REQUIRE(complete(&p, 1000));
         len = seal(p.l[0], m, "hello", 5);
         m[at] ^= 1;
@@ -193,7 +196,8 @@ static void test_frames(void)
 /* Bytes before it is their turn. */
 static void test_out_of_turn(void)
 {
-    struct pair p = make_pair(80, ADVERT_A);
+    struct pair p;
+    make_pair(&p, 80, ADVERT_A);
     uint8_t m[34] = { 32, 0 };
     struct bytes in = bytes_of(m, sizeof m), out;
     enum err why;
@@ -205,7 +209,8 @@ static void test_out_of_turn(void)
 
 static void test_rekey(void)
 {
-    struct pair p = make_pair(81, ADVERT_A);
+    struct pair p;
+    make_pair(&p, 81, ADVERT_A);
     uint8_t m[64];
     struct bytes out = { NULL, 0 };
     enum err why;

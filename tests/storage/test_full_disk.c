@@ -204,7 +204,7 @@ static void test_refill(void)
             struct store_entry e = entry_plain();
 
             e.deadline_s = store_clock_s(p.s) + 1 + (uint32_t)(n * 7919 % 3000);
-            e.len = n % 50 == 0 ? 4096 : 256;
+            e.len = n % 50 == round % 2 ? 65536 : 256;
             struct bytes b = bundle_numbered(&e, round * 3000 + n);
             REQUIRE(store_put(p.s, &e, b) == ERR_NONE);
             if (n % 100 == 99)
@@ -218,7 +218,7 @@ static void test_refill(void)
         if (round == 1)
             after_two = db_used_bytes(p.db);
     }
-    CHECK(db_used_bytes(p.db) <= after_two + after_two / 10);
+    CHECK(db_used_bytes(p.db) <= after_two + after_two / 20);
     place_close(&p);
 }
 
@@ -270,11 +270,39 @@ static bool limit_files(const char *folder)
     return setrlimit(RLIMIT_FSIZE, &limit) == 0;
 }
 
+static bool write_text(const char *name, const char *text)
+{
+    int fd = open(name, O_WRONLY | O_CLOEXEC);
+    bool is_written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+    if (fd >= 0)
+        close(fd);
+    return is_written;
+}
+
+/* Root may mount; anybody else in a name space where he is root, if the system allows those. */
+static bool enter_namespace(void)
+{
+    char map[32];
+    uid_t uid = getuid();
+    gid_t gid = getgid();
+
+    if (unshare(CLONE_NEWNS) == 0)
+        return true;
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
+        return false;
+    snprintf(map, sizeof map, "0 %lu 1", (unsigned long)uid);
+    if (!write_text("/proc/self/uid_map", map) || !write_text("/proc/self/setgroups", "deny"))
+        return false;
+    snprintf(map, sizeof map, "0 %lu 1", (unsigned long)gid);
+    return write_text("/proc/self/gid_map", map);
+}
+
 static bool mount_small_disk(const char *folder)
 {
     char size[32];
 
-    if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
+    if (!enter_namespace())
         return false;
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
         return false;

@@ -185,7 +185,7 @@ static void step_put(struct store *s, const struct rng *rng)
     bool is_known;
     enum err why;
 
-    e.len = BUNDLE_LEN_MIN << (rng_below(rng, 4) == 0 ? rng_below(rng, 4) : 0);
+    e.len = bundle_len_of_code((uint8_t)(rng_below(rng, 4) == 0 ? rng_below(rng, 4) : 0));
     e.quota_class = (uint8_t)rng_below(rng, QUOTA_COUNT);
     e.quota_class = rng_below(rng, 2) == 0 ? QUOTA_STRANGER : e.quota_class;
     e.bundle_class = (uint8_t)rng_below(rng, CLASS_COUNT);
