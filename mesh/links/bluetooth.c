@@ -364,7 +364,8 @@ static void air_up(struct bluetooth *b, const struct bluetooth_adapter *a, uint6
     }
     bluetooth_neighbours_clear(b->neighbours);
     advert_of_now(b, b->epoch_advert);
-    b->epoch_ms = now_ms + 2 * third + rng_below(&b->rng, 2 * third + 1);
+    /* An address of its own under an old advert would only tie the two together. */
+    b->epoch_ms = b->config.is_epoch_ours ? now_ms + 2 * third + rng_below(&b->rng, 2 * third + 1) : UINT64_MAX;
     if (b->generation != bluetooth_bus_generation(b->bus)) {
         bluetooth_scan_attach(b->scan, a->path);
         if (!b->config.is_gatt_off && a->has_gatt)
@@ -612,6 +613,9 @@ enum err bluetooth_new(struct bluetooth **out, struct event_base *base, struct h
         (e = bluetooth_neighbours_new(&b->neighbours, node, g)) != ERR_NONE ||
         (e = host_on_link_gone(host, on_link_gone, b)) != ERR_NONE)
         goto failed;
+    /* Asking the kernel has loaded its module where there is one. */
+    if (b->has_kernel)
+        bluetooth_bus_start(b->bus);
     *out = b;
     return ERR_NONE;
 failed:

@@ -583,9 +583,13 @@ enum err bluetooth_bus_new(struct bluetooth_bus **out, struct event_base *base, 
         bluetooth_bus_free(b);
         return ERR_NO_MEMORY;
     }
-    event_active(b->again, EV_TIMEOUT, 0);
     *out = b;
     return ERR_NONE;
+}
+
+void bluetooth_bus_start(struct bluetooth_bus *b)
+{
+    event_active(b->again, EV_TIMEOUT, 0);
 }
 
 void bluetooth_bus_free(struct bluetooth_bus *b)

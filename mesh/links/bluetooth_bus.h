@@ -45,6 +45,8 @@ struct bluetooth_adapter {
 /* `adapter` is "hci0" or NULL, and outlives the bus. */
 enum err bluetooth_bus_new(struct bluetooth_bus **out, struct event_base *base, const char *adapter,
                            const struct bluetooth_bus_user *user);
+/* Looks for BlueZ, from now on. */
+void     bluetooth_bus_start(struct bluetooth_bus *b);
 void     bluetooth_bus_free(struct bluetooth_bus *b);
 
 enum bluetooth_state bluetooth_bus_state(const struct bluetooth_bus *b);
