@@ -380,12 +380,15 @@ static void air_up(struct bluetooth *b, const struct bluetooth_adapter *a, uint6
     air_set(b, AIR_UP, now_ms);
 }
 
-/* BlueZ has gone, or the adapter, or both: what they knew of us they have forgotten. */
+/* BlueZ has gone, or the adapter, or both. */
 static void air_lost(struct bluetooth *b, uint64_t now_ms)
 {
-    bluetooth_advert_stop(b->advert, true);
-    bluetooth_scan_detach(b->scan, true);
-    bluetooth_gatt_stop(b->gatt, true);
+    /* A bluetoothd that is still there keeps registrations while an adapter is off, and would refuse them the next time. */
+    bool is_forgotten = bluetooth_bus_handle(b->bus) == NULL || bluetooth_bus_state(b->bus) == BLUETOOTH_NO_BLUEZ;
+
+    bluetooth_advert_stop(b->advert, is_forgotten);
+    bluetooth_scan_detach(b->scan, is_forgotten);
+    bluetooth_gatt_stop(b->gatt, is_forgotten);
     bluetooth_l2cap_stop(b->l2cap);
     bluetooth_neighbours_clear(b->neighbours);
     /* bluetoothd may restart while the controller keeps its links; without the adapter they end by themselves. */

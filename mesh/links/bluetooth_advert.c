@@ -77,6 +77,15 @@ static const sd_bus_vtable advert_vtable[] = {
 
 /* ---- Registering ---- */
 
+static void unregister(struct bluetooth_advert *a)
+{
+    sd_bus_message *m = bluetooth_bus_message(a->bus, a->adapter, MANAGER, "UnregisterAdvertisement");
+
+    if (m != NULL && sd_bus_message_append(m, "o", ADVERT_PATH) < 0)
+        m = sd_bus_message_unref(m);
+    bluetooth_bus_call(a->bus, m, NULL, NULL, NULL);
+}
+
 static int on_registered(sd_bus_message *m, void *ctx, sd_bus_error *error)
 {
     struct bluetooth_advert *a = ctx;
@@ -89,6 +98,8 @@ static int on_registered(sd_bus_message *m, void *ctx, sd_bus_error *error)
     a->is_stale = a->is_stale && a->is_on;
     if (why != NULL) {
         snprintf(a->error, sizeof a->error, "advertising: %s", why->message != NULL ? why->message : why->name);
+        if (sd_bus_error_has_name(why, "org.bluez.Error.AlreadyExists"))
+            unregister(a);   /* of before; the next try finds it gone */
         a->object = sd_bus_slot_unref(a->object);
     } else {
         a->error[0] = '\0';
@@ -139,13 +150,8 @@ void bluetooth_advert_update(struct bluetooth_advert *a, const uint8_t data[BLUE
 
 void bluetooth_advert_stop(struct bluetooth_advert *a, bool is_lost)
 {
-    if (a->object != NULL && !is_lost) {
-        sd_bus_message *m = bluetooth_bus_message(a->bus, a->adapter, MANAGER, "UnregisterAdvertisement");
-
-        if (m != NULL && sd_bus_message_append(m, "o", ADVERT_PATH) < 0)
-            m = sd_bus_message_unref(m);
-        bluetooth_bus_call(a->bus, m, NULL, NULL, NULL);
-    }
+    if (a->object != NULL && !is_lost)
+        unregister(a);
     a->call = sd_bus_slot_unref(a->call);
     a->object = sd_bus_slot_unref(a->object);
     a->is_on = a->is_update = false;
