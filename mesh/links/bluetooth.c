@@ -191,7 +191,7 @@ static void on_link(void *ctx, const struct bluetooth_peer *peer, const uint8_t 
         n = bluetooth_neighbours_find_advert(b->neighbours, advert);
     (void)bluetooth_links_add(&b->links, link, fd, advert, is_ours, now_ms);
     if (n != NULL)
-        bluetooth_neighbours_linked(b->neighbours, n, link);
+        bluetooth_neighbours_linked(b->neighbours, n, link, is_ours);
     b->info.accepted += !is_ours;
     /* A controller takes a connectable advertisement off the air with each connection made to it. */
     b->is_advert_stale = true;

@@ -70,7 +70,7 @@ static void plan(struct bluetooth_neighbours *t, struct bluetooth_neighbour *n, 
         n->call_ms = UINT64_MAX;
         return;
     }
-    if (verdict == BEACON_AWAIT)
+    if (verdict == BEACON_AWAIT && !n->has_answered)
         at_ms += NEIGHBOUR_AWAIT_MS + rng_below(&t->rng, NEIGHBOUR_AWAIT_MS / 2);
     if (at_ms < n->retry_ms)
         at_ms = n->retry_ms;
@@ -163,13 +163,15 @@ void bluetooth_neighbours_failed(struct bluetooth_neighbours *t, struct bluetoot
     if (wait_ms > NEIGHBOUR_RETRY_MOST_MS)
         wait_ms = NEIGHBOUR_RETRY_MOST_MS;
     n->failures++;
+    n->has_answered = false;
     n->retry_ms = now_ms + wait_ms - wait_ms / 4 + rng_below(&t->rng, (uint32_t)wait_ms / 2);
     n->call_ms = n->retry_ms;
 }
 
-void bluetooth_neighbours_linked(struct bluetooth_neighbours *t, struct bluetooth_neighbour *n, uint32_t link)
+void bluetooth_neighbours_linked(struct bluetooth_neighbours *t, struct bluetooth_neighbour *n, uint32_t link, bool is_ours)
 {
     (void)t;
+    n->has_answered = is_ours;
     n->is_linked = true;
     n->link = link;
     n->call_ms = UINT64_MAX;

@@ -24,7 +24,9 @@ enum {
 };
 
 struct bluetooth_neighbour {
-    bool is_used, is_linked, is_stale;   /* stale: not worth a call before it is heard again */
+    bool is_used, is_linked;
+    bool is_stale;         /* not worth a call before it is heard again */
+    bool has_answered;     /* our calls: so there is no need to wait for its own */
     struct bluetooth_peer peer;
     uint8_t psm;
     uint8_t beacon[BEACON_LEN], advert[ADVERT_RANDOM_LEN];
@@ -53,7 +55,7 @@ struct bluetooth_neighbour *bluetooth_neighbours_find_advert(struct bluetooth_ne
 struct bluetooth_neighbour *bluetooth_neighbours_next(struct bluetooth_neighbours *t, uint64_t now_ms, uint64_t *at_ms);
 
 void bluetooth_neighbours_failed(struct bluetooth_neighbours *t, struct bluetooth_neighbour *n, uint64_t now_ms);
-void bluetooth_neighbours_linked(struct bluetooth_neighbours *t, struct bluetooth_neighbour *n, uint32_t link);
+void bluetooth_neighbours_linked(struct bluetooth_neighbours *t, struct bluetooth_neighbour *n, uint32_t link, bool is_ours);
 /* `was_useful`: handshake and all; `is_settled`: nothing was left to exchange. */
 void bluetooth_neighbours_unlinked(struct bluetooth_neighbours *t, uint32_t link, bool was_useful, bool is_settled,
                                    uint64_t now_ms);

@@ -4,6 +4,9 @@ import random, signal
 from radio import *
 
 SCAN = 'scan=1200/200'
+# Two emulated controllers that dial each other at once get two links under one handle, which kernel 6.1 does not survive: so
+# one of a pair hears nobody, and is called.
+DEAF = 'scan=1/600000'
 MEETINGS = int(os.environ.get('STA_MEETINGS', '200'))
 
 
@@ -29,7 +32,7 @@ def bluez_start():
 
 
 def life():
-    a, b = node('hci0', SCAN), node('hci1', SCAN)
+    a, b = node('hci0', SCAN), node('hci1', DEAF)
     works(a, b)
     say('bluetoothd stops and starts')
     bluez_kill()
@@ -78,7 +81,7 @@ def adapters():
     a.wait(20, 'state', lambda e: e['state'] == 'the Bluetooth adapter is off')
     fresh('hci0', 'hci1', 'hci2')
     a.wait(20, 'state', lambda e: e['state'] == 'Bluetooth works')
-    b = node('hci2', SCAN)
+    b = node('hci2', DEAF)
     works(a, b)
     stop(a, b)
 
@@ -92,7 +95,7 @@ def meetings():
     """Cuts at random moments, on either side; nothing is lost, nothing piles up, and in the end both have everything."""
     fresh('hci0', 'hci1')
     draw = random.Random(20)
-    a, b = node('hci0', SCAN, 'gatt=0'), node('hci1', SCAN, 'gatt=0')
+    a, b = node('hci0', SCAN, 'gatt=0'), node('hci1', DEAF, 'gatt=0')
     total, met, start = 0, 0, time.monotonic()
     first = None
     for i in range(MEETINGS):
