@@ -48,6 +48,23 @@ static json_t *lan_json(const struct parts *p)
                      "calls_failed", (json_int_t)l.calls_failed, "last_error", l.last_error);
 }
 
+static json_t *bluetooth_json(const struct parts *p, const char **text)
+{
+    struct bluetooth_info b;
+
+    *text = strcmp(p->config->bluetooth, "off") == 0 ? "off" : bluetooth_state_text(BLUETOOTH_NOT_BUILT);
+    if (p->bluetooth == NULL)
+        return json_null();
+    bluetooth_info(p->bluetooth, &b);
+    *text = b.state == BLUETOOTH_ON ? "on" : bluetooth_state_text(b.state);
+    return json_pack("{s:s, s:b, s:b, s:b, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "adapter", b.adapter,
+                     "advertising", b.is_advertising, "scanning", b.is_scanning, "gatt", b.is_gatt_on, "private", b.is_private,
+                     "heard", (int)b.neighbours, "links", (int)b.links, "adverts_in", (json_int_t)b.adverts_in,
+                     "adverts_malformed", (json_int_t)b.adverts_malformed, "adverts_dropped", (json_int_t)b.adverts_dropped,
+                     "calls", (json_int_t)b.calls, "calls_failed", (json_int_t)b.calls_failed,
+                     "accepted", (json_int_t)b.accepted, "bus_faults", (json_int_t)b.bus_faults, "last_error", b.last_error);
+}
+
 static json_t *counters_json(const struct parts *p)
 {
     struct node_counters n;
@@ -132,15 +149,17 @@ void api_status(struct api_call *c)
                         : has_failed                         ? "storage: opening"
                         : p->db != NULL && !db_has_room(p->db) ? "storage: the disk is nearly full; others' bundles are refused"
                                                                : "ok";
+    const char *bluetooth_text;
+    json_t *bluetooth = bluetooth_json(p, &bluetooth_text);
     json_t *o = json_pack(
-        "{s:s, s:s, s:s, s:o, s:s, s:i, s:I, s:i, s:o, s:o, s:o, s:{s:o, s:b}, s:{s:i, s:i, s:i}, s:s}",
+        "{s:s, s:s, s:s, s:o, s:s, s:i, s:I, s:i, s:o, s:o, s:o, s:{s:o, s:b}, s:{s:i, s:i, s:i}, s:s, s:o}",
         "version", STAFFETTA_VERSION, "state", state, "identity", person_name(p->person),
         "name", p->messenger != NULL ? json_string(messenger_name(p->messenger)) : json_null(), "data", p->paths->folder,
         "pid", (int)getpid(), "uptime_s", (json_int_t)((clock_now_ms() - p->started_ms) / 1000),
         "neighbours", (int)links.ready, "store", store_json(p), "lan", lan_json(p), "counters", counters_json(p),
         "clock", "time", api_time(c->wall_unix_s), "trusted", clock_is_synchronised(),
         "people", "friends", (int)people.friends, "requests", (int)people.requests, "unread", (int)people.unread,
-        "bluetooth", "not in this version");
+        "bluetooth", bluetooth_text, "bluetooth_info", bluetooth);
     api_answer(c, 200, o);
 }
 

@@ -195,6 +195,28 @@ static void check_network(struct report *r, const struct parts *p)
             (unsigned)p->config->beacon_port);
 }
 
+static void check_bluetooth(struct report *r, const struct parts *p)
+{
+    struct bluetooth_info b = { .state = BLUETOOTH_NOT_BUILT };
+
+    if (strcmp(p->config->bluetooth, "off") == 0) {
+        add(r, "bluetooth", "note", "set `bluetooth = auto` to meet neighbours over Bluetooth", "off, as configured");
+        return;
+    }
+    if (p->bluetooth != NULL)
+        bluetooth_info(p->bluetooth, &b);
+    if (b.state != BLUETOOTH_ON)
+        add(r, "bluetooth", "note", bluetooth_state_advice(b.state), "%s", bluetooth_state_text(b.state));
+    else if (!b.is_advertising)
+        add(r, "bluetooth", "bad", "look for an error in `journalctl -u bluetooth`", "%s is on, but does not advertise%s%s", b.adapter,
+            b.last_error[0] != '\0' ? ": " : "", b.last_error);
+    else if (b.is_privacy_known && !b.is_private)
+        add(r, "bluetooth", "note", "write `Privacy = device` under [General] in /etc/bluetooth/main.conf, then systemctl restart bluetooth",
+            "%s works, but its fixed address lets a sniffer follow it", b.adapter);
+    else
+        add(r, "bluetooth", "good", "", "%s: %u heard, %u linked", b.adapter, b.neighbours, b.links);
+}
+
 struct ready { const struct parts *parts; unsigned count; };
 
 static void count_ready(void *ctx, uint32_t link, const char *label)
@@ -269,6 +291,7 @@ json_t *doctor_checks(const struct parts *p)
     check_store(&r, p);
     check_clock(&r);
     check_network(&r, p);
+    check_bluetooth(&r, p);
     check_neighbours(&r, p);
     check_person(&r, p);
     return r.list;

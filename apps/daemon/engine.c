@@ -49,6 +49,23 @@ static enum err start_lan(struct engine *e, char why[256])
     return lan_new(&p->lan, e->base, p->host, p->node, &p->rng, &lan, why);
 }
 
+/* ---- Bluetooth ---- */
+
+/* Its absence is no reason not to start: status and doctor say what it is and what to do. */
+static void start_bluetooth(struct engine *e)
+{
+    struct parts *p = e->parts;
+    const char *adapter = p->config->bluetooth;
+    struct bluetooth_config config = { .adapter = strcmp(adapter, "auto") != 0 ? adapter : NULL };
+    enum err err;
+
+    if (strcmp(adapter, "off") == 0)
+        return;
+    if ((err = bluetooth_new(&p->bluetooth, e->base, p->host, p->node, &p->rng, &config)) != ERR_NONE)
+        log_line(p->log, LOG_LEVEL_INFO, "no Bluetooth: %s",
+                 err == ERR_UNSUPPORTED ? bluetooth_state_text(BLUETOOTH_NOT_BUILT) : err_text(err));
+}
+
 static void start_watch(struct engine *e)
 {
     struct parts *p = e->parts;
@@ -71,6 +88,8 @@ static void close_all(struct engine *e, bool is_final)
     event_del(e->stamp_timer);
     spool_watch_free(p->watch);
     p->watch = NULL;
+    bluetooth_free(p->bluetooth);
+    p->bluetooth = NULL;
     lan_free(p->lan);
     p->lan = NULL;
     host_free(p->host);
@@ -183,6 +202,7 @@ static enum err open_all(struct engine *e)
         snprintf(p->trouble, sizeof p->trouble, "%.150s", why[0] != '\0' ? why : "the local network cannot be used");
         goto fail;
     }
+    start_bluetooth(e);
     start_watch(e);
     engine_poke(e);
     return ERR_NONE;
@@ -246,6 +266,10 @@ static void on_stamp(evutil_socket_t fd, short what, void *ctx)
 static void arm_epoch(struct engine *e)
 {
     uint32_t s = (uint32_t)e->parts->config->epoch_s;
+
+    /* A radio that is heard by whoever passes needs shorter ones. */
+    if (e->parts->bluetooth != NULL && s > BLUETOOTH_EPOCH_MS / 1000)
+        s = BLUETOOTH_EPOCH_MS / 1000;
 
     set_timer(e->epoch_timer, (uint64_t)(s - s / 4 + rng_below(&e->parts->rng, s / 2 + 1)) * 1000);
 }
@@ -374,6 +398,11 @@ enum err engine_reload(struct engine *e, const struct config *old, char why[256]
         enum err err = start_lan(e, why);
         if (err != ERR_NONE)
             return err;
+    }
+    if (strcmp(c->bluetooth, old->bluetooth) != 0) {
+        bluetooth_free(p->bluetooth);
+        p->bluetooth = NULL;
+        start_bluetooth(e);
     }
     if (strcmp(c->watch_folder, old->watch_folder) != 0) {
         spool_watch_free(p->watch);
