@@ -6,6 +6,7 @@
 
 #include "crypto/hash.h"
 #include "crypto/tags.h"
+#include "mesh/beacon.h"
 #include "mesh/bundle.h"
 #include "mesh/contact.h"
 
@@ -248,6 +249,14 @@ bool core_is_refused(const struct core *c, const struct bundle_id *id)
     return at->until_s > store_clock_s(c->store) && bundle_id_is_equal(&at->id, id);
 }
 
+void core_walk_refused(const struct core *c, store_visit_seen *visit, void *ctx)
+{
+    for (size_t i = 0; c->refused != NULL && i < REFUSED_MAX; i++) {
+        if (c->refused[i].until_s > store_clock_s(c->store) && !visit(ctx, &c->refused[i].id))
+            return;
+    }
+}
+
 bool core_is_fetched_elsewhere(const struct core *c, const struct contact *asker, const struct bundle_id *id)
 {
     const struct fetch_entry *f = fetch_find(&c->fetch, id);
@@ -260,7 +269,7 @@ bool core_is_fetched_elsewhere(const struct core *c, const struct contact *asker
         if (at == NULL || at == asker || at->phase != PHASE_READY)
             continue;
         for (size_t k = 0; k < CLASS_COUNT; k++) {
-            if (at->recon[k].lacking_waiting > 0 && recon_is_asked(&at->recon[k], sid_of(at->sid_key, id)))
+            if (at->recon[k].difference.lacking_waiting > 0 && difference_is_asked(&at->recon[k].difference, sid_of(at->sid_key, id)))
                 return true;
         }
     }
@@ -269,10 +278,9 @@ bool core_is_fetched_elsewhere(const struct core *c, const struct contact *asker
 
 void core_met(struct core *c, const uint8_t advert[ADVERT_RANDOM_LEN], uint64_t fingerprint)
 {
-    static const uint8_t nothing[ADVERT_RANDOM_LEN];
     struct met *to = NULL;
 
-    if (memcmp(advert, nothing, ADVERT_RANDOM_LEN) == 0)
+    if (!advert_is_heard(advert))
         return;
     for (size_t i = 0; i < MET_MAX && to == NULL; i++) {
         if (memcmp(c->met[i].advert, advert, ADVERT_RANDOM_LEN) == 0)

@@ -52,6 +52,7 @@ struct core {
     uint8_t key[16];                     /* secret, for tables */
 
     uint64_t last_seq;                   /* newest bundle */
+    uint64_t committed_seq;              /* newest durable bundle */
     uint64_t told_seq;                   /* NODE_STORED was said up to here */
     uint64_t change_serial;              /* bundles came or fetches ended: waiting offers look again */
 
@@ -110,6 +111,8 @@ enum stamp_work core_stamp_work(struct core *c, uint32_t tries);
 bool core_reveal(struct core *c, const uint8_t proof[REVEAL_LEN], uint32_t life_s);
 
 void core_refuse(struct core *c, const struct bundle_id *id);
+/* Those refused lately, in no order. */
+void core_walk_refused(const struct core *c, store_visit_seen *visit, void *ctx);
 bool core_is_refused(const struct core *c, const struct bundle_id *id);
 
 /* Somebody else is fetching it: over a named want, or among short ids asked for blindly. */

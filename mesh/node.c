@@ -64,7 +64,7 @@ enum err node_new(struct node **out, const struct node_config *config)
     draw_epoch(c);
     for (int k = 0; k < CLASS_COUNT; k++)
         store_walk(c->store, (enum bundle_class)k, find_newest, &c->last_seq);
-    c->told_seq = c->last_seq;
+    c->told_seq = c->committed_seq = c->last_seq;
     store_fingerprint(c->store, n->beacon_set);
     node_set_wall(n, config->wall_unix_s, config->is_wall_trusted, config->now_ms);
     *out = n;
@@ -311,7 +311,7 @@ enum err node_submit(struct node *n, struct bytes bundle, uint32_t now_h, struct
     entry.quota_class = QUOTA_OWN;
     entry.stamp_bits = stamp_bits(&entry.id, h.stamp);
     entry.hops = route_first_hops(&c->rng);
-    entry.budget = route_first_budget(entry.len, usage.fill_percent);
+    entry.budget = route_first_budget(&usage, QUOTA_OWN, entry.len);
     if ((e = store_put(c->store, &entry, bundle)) != ERR_NONE) {
         if (e != ERR_EXISTS && e != ERR_FULL)
             c->failed = e;
@@ -353,8 +353,6 @@ enum err node_release(struct node *n, const struct bundle_id *id, const uint8_t 
 
 enum err node_import(struct node *n, struct bytes bundle, uint8_t hops, uint16_t life_h, uint64_t now_ms)
 {
-    static const enum err why[REFUSAL_COUNT] = { ERR_NONE,    ERR_EXISTS,    ERR_FULL,   ERR_REFUSED,
-                                                 ERR_EXPIRED, ERR_MALFORMED, ERR_REFUSED };
     struct core *c = &n->core;
     struct store_usage usage;
     struct arrival a = { .bytes = bundle, .contributor = CONTRIBUTOR_IMPORT, .theirs_min = CLOCK_UNKNOWN_MIN };
@@ -368,8 +366,9 @@ enum err node_import(struct node *n, struct bytes bundle, uint8_t hops, uint16_t
     unsigned units = (life_h + LIFE_UNIT_H - 1u) / LIFE_UNIT_H;
     a.carry.hops = hops;
     a.carry.life = (uint8_t)(units < 255 ? units : 255);
-    a.carry.budget = route_first_budget((uint32_t)bundle.len, usage.fill_percent);
-    return why[core_take(c, &a, &is_forged)];
+    struct admission facts = { .is_friend = false };
+    a.carry.budget = route_first_budget(&usage, admission_class(&facts, a.header.bundle_class), (uint32_t)bundle.len);
+    return refusal_err(core_take(c, &a, &is_forged));
 }
 
 enum stamp_work node_stamp_work(struct node *n, uint32_t tries, uint64_t now_ms)
@@ -469,6 +468,7 @@ enum err node_commit(struct node *n)
 
     if (e != ERR_NONE || (e = db_commit(c->db)) != ERR_NONE)
         return e;
+    c->committed_seq = c->last_seq;
     for (size_t i = 0; i < LINKS_MAX; i++) {
         if (c->contacts[i] != NULL)
             contact_committed(c->contacts[i]);

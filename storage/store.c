@@ -404,6 +404,11 @@ bool store_has_seen(const struct store *s, const struct bundle_id *id)
     return catalogue_find(&s->catalogue, id) != SLOT_NONE || seen_has(&s->seen, id, s->clock_s);
 }
 
+void store_walk_seen(const struct store *s, store_visit_seen *visit, void *ctx)
+{
+    seen_walk(&s->seen, s->clock_s, visit, ctx);
+}
+
 void store_walk(const struct store *s, enum bundle_class which, store_visit *visit, void *ctx)
 {
     const struct catalogue *c = &s->catalogue;
@@ -481,10 +486,12 @@ void store_usage(const struct store *s, struct store_usage *out)
     u.count = s->catalogue.count;
     for (int k = 0; k < QUOTA_COUNT; k++) {
         u.class_bytes[k] = s->quota.class_bytes[k];
+        u.class_share[k] = s->quota.share[k];
         u.class_count[k] = s->quota.class_count[k];
     }
     for (int k = 0; k < CLASS_COUNT; k++)
         u.bundle_class_count[k] = s->catalogue.class_count[k];
+    u.seen_count = s->seen.count;
     uint64_t percent = u.bytes * 100 / u.capacity_bytes;
     u.fill_percent = (uint8_t)(percent < 100 ? percent : 100);
     if (!db_has_room(s->db))

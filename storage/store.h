@@ -84,6 +84,11 @@ const struct store_entry *store_find_tag(const struct store *s, const uint8_t ta
 /* Carried now, or removed and remembered. */
 bool store_has_seen(const struct store *s, const struct bundle_id *id);
 
+/* Walks the ids that are removed and remembered, the latest first. `visit` returns false to stop and must not change the
+ * store. */
+typedef bool store_visit_seen(void *ctx, const struct bundle_id *id);
+void store_walk_seen(const struct store *s, store_visit_seen *visit, void *ctx);
+
 /* Changes the facts that may change: quota_class, hops, budget, given, deadline_s
  * (only to sooner). ERR_NOT_FOUND. */
 enum err store_update(struct store *s, const struct store_entry *entry);
@@ -122,8 +127,10 @@ struct store_usage {
     uint64_t bytes, capacity_bytes;
     size_t   count;
     uint64_t class_bytes[QUOTA_COUNT];
+    uint64_t class_share[QUOTA_COUNT];  /* bytes a class may hold against the others */
     size_t   class_count[QUOTA_COUNT];
     size_t   bundle_class_count[CLASS_COUNT];
+    size_t   seen_count;        /* removed and remembered, some past their time among them */
     uint8_t  fill_percent;      /* of the capacity, or 100 when the disk is short */
     size_t   damaged_count;     /* records that store_open found unreadable and removed */
 };

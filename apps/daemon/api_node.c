@@ -1,4 +1,5 @@
 /* apps/daemon/api_node.c - the node over the local API: status, neighbours, sticks, gateways. */
+#include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -162,6 +163,14 @@ void api_doctor(struct api_call *c)
 
 /* ---- Sticks ---- */
 
+/* The daemon may run as somebody else than who asks. */
+static const char *user_name(void)
+{
+    const struct passwd *p = getpwuid(geteuid());
+
+    return p != NULL ? p->pw_name : "it";
+}
+
 /* The caller's folder is not ours, so only a path from the root means the same to both. */
 static bool take_path(struct api_call *c, char to[PROFILE_PATH_MAX])
 {
@@ -198,8 +207,8 @@ void api_export(struct api_call *c)
     else if (e == ERR_NOT_FOUND)
         api_refuse(c, 404, "not-found", "the folder of %.400s does not exist; is the stick mounted?", path);
     else if (e == ERR_IO)
-        api_refuse(c, 500, "io", "%.400s cannot be written; is the stick mounted, and may user %u write there?", path,
-                   (unsigned)geteuid());
+        api_refuse(c, 500, "io", "%.400s cannot be written; is the stick mounted, and may %s (the daemon's user) write there?", path,
+                   user_name());
     else if (e != ERR_NONE)
         api_fail(c, e, "the export");
     else

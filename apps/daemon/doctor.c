@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "apps/daemon/clock.h"
@@ -91,14 +92,18 @@ static void check_store(struct report *r, const struct parts *p)
 
 static void check_clock(struct report *r)
 {
-    char text[UNITS_RFC3339_LEN + 1];
+    char text[64] = "?";
+    struct tm local;
     uint64_t wall = clock_wall_or_none();
 
     if (wall == 0) {
         add(r, "clock", "bad", "set it: sudo date -s '2026-01-31 12:00'", "the clock stands before 2025");
         return;
     }
-    units_rfc3339(text, wall);
+    /* As the clock on the wall shows it: that is what it will be compared with. */
+    time_t t = (time_t)wall;
+    if (localtime_r(&t, &local) != NULL)
+        strftime(text, sizeof text, "%Y-%m-%d %H:%M %Z", &local);
     if (clock_is_synchronised())
         add(r, "clock", "good", "", "%s, kept right by the network", text);
     else
@@ -181,7 +186,7 @@ static void check_network(struct report *r, const struct parts *p)
     else
         add(r, "listening", "good", "", "TCP port %u", (unsigned)l.port);
     if (!p->config->is_discovery_on)
-        add(r, "discovery", "note", "remove `discovery = no` to find neighbours by themselves", "off, as configured");
+        add(r, "discovery", "note", "leave out discovery = no (or --no-discovery) to find neighbours by themselves", "off, as configured");
     else if (l.interfaces == 0 && i.up > 0)
         add(r, "discovery", "bad", "look for an error in the log; --peer ADDR:PORT works without discovery",
             "beacons go out on no interface%s%s", l.last_error[0] != '\0' ? ": " : "", l.last_error);

@@ -526,8 +526,8 @@ enum err messenger_send_text(struct messenger *m, uint32_t friend_number, struct
         return ERR_TOO_LARGE;
     if (text.len == 0 || !text_is_utf8(text))
         return ERR_MALFORMED;
-    if (f->flights.count >= FLIGHTS_MAX)
-        return ERR_FULL;
+    if (f->flights.count >= MESSAGES_WAITING_MAX)
+        return ERR_STATE;
     friend_accepted(m, f);
     memset(&msg, 0, sizeof msg);
     draw_id(m, &msg.id);
@@ -542,7 +542,7 @@ enum err messenger_send_text(struct messenger *m, uint32_t friend_number, struct
         return e;
     uint64_t now_s = messenger_clock_s(m);
     struct due flight = { number, now_s, now_s + msg.life_s + DAY_S };
-    if ((e = messenger_fail(m, due_list_add(&f->flights, flight, FLIGHTS_MAX))) != ERR_NONE)
+    if ((e = messenger_fail(m, due_list_add(&f->flights, flight, MESSAGES_WAITING_MAX))) != ERR_NONE)
         return e;
     outbox_try(m, f, number);
     message_id_text(&msg.id, id);

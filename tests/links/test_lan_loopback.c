@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +127,19 @@ static void test_discovery(void)
     room_clear(&r);
 }
 
+/* A bare container has no /etc/hosts, and so no such name. */
+static bool is_localhost_known(void)
+{
+    struct addrinfo *found = NULL, hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
+    bool is_known = getaddrinfo("localhost", NULL, &hints, &found) == 0;
+
+    if (is_known)
+        freeaddrinfo(found);
+    else
+        printf("localhost has no address here: not tried by name\n");
+    return is_known;
+}
+
 static void test_static_peer(void)
 {
     struct room r;
@@ -141,7 +155,7 @@ static void test_static_peer(void)
     snprintf(where[0], sizeof where[0], "127.0.0.1:%u", info.port);
     snprintf(where[1], sizeof where[1], "localhost:%u", info.port);
 
-    for (int named = 0; named < 2; named++) {
+    for (int named = 0; named < (is_localhost_known() ? 2 : 1); named++) {
         struct lan_config config = { .listen = "127.0.0.1:0", .is_discovery_off = true, .peers = { where[named] }, .peer_count = 1 };
 
         join(&r, 1, &config);

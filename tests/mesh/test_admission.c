@@ -84,7 +84,13 @@ static void test_rate(void)
 
 static void test_copies(void)
 {
-    CHECK(route_first_budget(4096, 69) == BUDGET_EPIDEMIC && route_first_budget(8192, 0) == 8 && route_first_budget(256, 70) == 8);
+    struct store_usage usage = { .fill_percent = 69 };
+    usage.class_share[QUOTA_OWN] = 70000;
+    CHECK(route_first_budget(&usage, QUOTA_OWN, 256) == BUDGET_EPIDEMIC && route_first_budget(&usage, QUOTA_OWN, 65536) == BUDGET_EPIDEMIC);
+    usage.class_bytes[QUOTA_OWN] = 5000;
+    CHECK(route_first_budget(&usage, QUOTA_OWN, 4096) == BUDGET_EPIDEMIC && route_first_budget(&usage, QUOTA_OWN, 65536) == BUDGET_SPRAY);
+    usage.fill_percent = 70;
+    CHECK(route_first_budget(&usage, QUOTA_OWN, 256) == BUDGET_SPRAY);
     for (unsigned b = 2; b < 255; b++)
         CHECK(route_budget_given((uint8_t)b) + route_budget_kept((uint8_t)b) == b);
     CHECK(route_budget_given(255) == 255 && route_budget_kept(255) == 255);

@@ -512,6 +512,36 @@ static void check_inbox(void)
     town_clear(&t);
 }
 
+/* What may wait for one friend is bounded, and no other friend is in its way. All of it arrives when they meet, though the newest
+ * come first and run further ahead than a chain may be opened. */
+static void check_waiting_is_bounded(void)
+{
+    static struct town t;
+    char id[MESSAGE_ID_TEXT_LEN + 1];
+
+    town_init(&t, 91);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S), dan = town_add(&t, "Dan", TOWN_UNIX_S);
+    town_introduce(&t, ana, ben);
+    town_befriend(&t, ana, dan);
+    struct messenger *m = t.people[ana].m;
+    for (int i = 0; i < MESSAGES_WAITING_MAX; i++)
+        REQUIRE(messenger_send_text(m, town_friend(&t, ana, "Ben"), bytes_of_text("x"), 0, TOWN_UNIX_S, t.net.now_ms, id) == ERR_NONE);
+    CHECK_ERR("one more", messenger_send_text(m, town_friend(&t, ana, "Ben"), bytes_of_text("x"), 0, TOWN_UNIX_S, t.net.now_ms, id),
+              ERR_STATE);
+    CHECK(town_total(&t, ana, "Ben") == MESSAGES_WAITING_MAX);
+    CHECK_ERR("Dan", messenger_send_text(m, town_friend(&t, ana, "Dan"), bytes_of_text("x"), 0, TOWN_UNIX_S, t.net.now_ms, id), ERR_NONE);
+    town_meet(&t, ana, ben, 60);
+    CHECK(town_total(&t, ben, "Ana") == MESSAGES_WAITING_MAX);
+    town_meet(&t, ana, ben, 60);
+    for (int i = 0; i < MESSAGES_WAITING_MAX; i++)
+        REQUIRE(messenger_send_text(m, town_friend(&t, ana, "Ben"), bytes_of_text("y"), 0, TOWN_UNIX_S, t.net.now_ms, id) == ERR_NONE);
+    town_meet(&t, ana, ben, 60);
+    CHECK(town_total(&t, ben, "Ana") == 2 * MESSAGES_WAITING_MAX);
+    CHECK_ERR("answered", messenger_send_text(m, town_friend(&t, ana, "Ben"), bytes_of_text("x"), 0, TOWN_UNIX_S, t.net.now_ms, id),
+              ERR_NONE);
+    town_clear(&t);
+}
+
 /* A neighbour gives the newest first; they are read in the order they were written. */
 static void check_order(void)
 {
@@ -551,6 +581,7 @@ static void check_order(void)
 
 int main(void)
 {
+    check_waiting_is_bounded();
     check_order();
     check_names();
     check_sizes();

@@ -225,6 +225,61 @@ static void test_seen(void)
     kind_close(db);
 }
 
+struct walked_seen { struct store *s; struct bundle_id ids[8]; size_t count, most; };
+
+static bool note_walked_seen(void *ctx, const struct bundle_id *id)
+{
+    struct walked_seen *w = ctx;
+
+    CHECK(store_has_seen(w->s, id) && store_find(w->s, id) == NULL);
+    REQUIRE(w->count < 8);
+    w->ids[w->count++] = *id;
+    return w->count < w->most;
+}
+
+static void test_walk_seen(void)
+{
+    struct db *db = kind_open(NULL);
+    struct store *s = store_of(db, NULL);
+    struct store_entry e = entry_plain();
+    struct store_usage usage;
+    struct bundle_id id;
+
+    for (uint64_t i = 0; i < 6; i++) {
+        CHECK_ERR("", put(s, &e, i), ERR_NONE);
+        if (i == 3)
+            store_clock_advance(s, 100);
+        if (i < 5)
+            CHECK_ERR("", store_remove(s, &e.id, i != 4), ERR_NONE);
+    }
+    CHECK_ERR("", db_commit(db), ERR_NONE);
+    for (int round = 0; round < 2; round++) {
+        struct walked_seen all = { s, { { { 0 } } }, 0, 8 }, some = { s, { { { 0 } } }, 0, 2 };
+
+        store_walk_seen(s, note_walked_seen, &all);
+        CHECK(all.count == 4);
+        for (size_t i = 0; i < all.count; i++) {
+            id_numbered(&id, 3 - i);
+            CHECK(memcmp(&all.ids[i], &id, sizeof id) == 0);
+        }
+        store_walk_seen(s, note_walked_seen, &some);
+        CHECK(some.count == 2);
+        store_usage(s, &usage);
+        CHECK(usage.seen_count == 4);
+        store_close(s);
+        db = kind_reopen(db, NULL);
+        s = store_of(db, NULL);
+    }
+    /* Three are past their time; they are not shown, though they still take a place. */
+    store_clock_advance(s, LIFE_MAX_H * 3600 - 50);
+    struct walked_seen late = { s, { { { 0 } } }, 0, 8 };
+    store_walk_seen(s, note_walked_seen, &late);
+    id_numbered(&id, 3);
+    CHECK(late.count == 1 && memcmp(&late.ids[0], &id, sizeof id) == 0);
+    store_close(s);
+    kind_close(db);
+}
+
 static void test_seen_is_bounded(void)
 {
     struct db *db = kind_open(NULL);
@@ -440,6 +495,7 @@ int main(int argc, char **argv)
     test_update();
     test_stamp();
     test_seen();
+    test_walk_seen();
     test_seen_is_bounded();
     test_expiry_and_clock();
     test_walks();
