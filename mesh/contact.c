@@ -24,7 +24,7 @@ enum err contact_new(struct contact **out, struct core *core, uint32_t id, const
     if (c->how.frame_max < BUNDLE_LEN_MIN)
         c->how.frame_max = BUNDLE_LEN_MIN;
     c->is_address_written = !advert_is_heard(how->is_initiator ? how->advert_theirs : how->advert_ours);
-    c->opened_ms = c->heard_ms = core->now_ms;
+    c->opened_ms = c->useful_ms = c->heard_ms = core->now_ms;
     if ((e = link_new(&c->link, &p, &core->rng)) != ERR_NONE) {
         free(c);
         return e;
@@ -416,8 +416,11 @@ void contact_wake(struct contact *c)
         contact_close(c, ERR_NONE, false);
     } else if (c->phase == PHASE_READY) {
         take_wake(c);
-        for (size_t k = 0; k < CLASS_COUNT; k++)
+        for (size_t k = 0; k < CLASS_COUNT; k++) {
             recon_tend(&c->recon[k]);
+            if (difference_age(&c->recon[k].difference, now_ms))
+                c->core->change_serial++;
+        }
     }
 }
 
@@ -454,6 +457,8 @@ uint64_t contact_wake_at_ms(const struct contact *c)
 
         if (r->is_deferred || (r->role == RECON_ENCODING && r->cells_due > 0))
             sooner(&at, now_ms + POLL_MS);
+        if (r->difference.lacking_waiting > 0)
+            sooner_if_ahead(&at, r->difference.lacking_mark_ms + PROMISED_MS, now_ms);
         if (r->has_snapshot || r->is_large_holder)
             sooner(&at, now_ms + RECON_IDLE_MS / 3);
     }

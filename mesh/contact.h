@@ -22,6 +22,7 @@ enum {
     PUSHED_PART_MAX    = 4096,          /* a part of more must have been asked for */
     STALL_MS           = 60000,         /* without a bundle that was asked for */
     WAIT_LOOK_MS       = 20,            /* offers that wait for another link look again so often at most */
+    WAIT_LOOK_LATE_MS  = 30000,         /* ... and so often without any news: a promise may have grown old */
     CALM_EVERY_MS      = 10000,
     STATUS_EVERY_MS    = 10000,
     STATUS_STEP        = 5,             /* percent of fill worth telling */
@@ -85,6 +86,7 @@ struct contact {
     struct link_open how;
     struct link *link;
     uint64_t opened_ms, ready_ms, heard_ms, ping_ms;
+    uint64_t useful_ms;                 /* when it began, or last brought a bundle that we kept, or lately took one */
     uint64_t ping_echo, ping_sent_ms;   /* echo 0: none under way */
     uint32_t rtt_ms;
     uint64_t bytes_in, bytes_out, bundles_in, bundles_out;
@@ -158,7 +160,7 @@ bool give_is_idle(const struct contact *c);
 uint64_t give_left(const struct contact *c);
 
 const struct store_entry *give_entry(const struct contact *c, uint64_t seq);      /* NULL: no longer carried */
-bool give_is_givable(const struct contact *c, const struct store_entry *e);
+bool give_is_givable(struct contact *c, const struct store_entry *e);
 bool give_fits_a_frame(const struct contact *c, uint32_t len);
 /* Writes a bundle in one record and counts it sent. */
 enum sent { SENT, SENT_NO_ROOM, SENT_IMPOSSIBLE };
@@ -189,6 +191,8 @@ void ask_note_progress(struct contact *c);
 void ask_answer_with_reveal(struct contact *c, const struct bundle_id *id);
 /* The want that this bundle answers is over; false when it was not ours. */
 bool ask_end_want(struct contact *c, const struct bundle_id *id);
+void ask_anew(struct contact *c, const struct bundle_id *id);
+uint64_t ask_look_at_ms(const struct contact *c);
 
 /* ---- contact_take.c ---- */
 void take_init(struct contact *c);

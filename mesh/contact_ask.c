@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "mesh/bundle.h"
+
 enum { WANT_LEN_MAX = 6, ANSWERED_STEP = OFFERS_MAX / 4, KEY_COUNT = SIZE_CODE_MAX + 2 };
 
 /* ---- Offers ---- */
@@ -48,7 +50,7 @@ static bool is_wanted(struct contact *c, const struct bundle_id *id)
         ask_answer_with_reveal(c, id);
         return false;
     }
-    return !core_is_refused(c->core, id);
+    return !core_is_refused(c->core, id, c->peer.contributor);
 }
 
 enum err ask_on_offer(struct contact *c, uint8_t which, uint8_t size_code, struct ids ids)
@@ -77,6 +79,20 @@ static unsigned order_key(const struct pending *p)
     return p->which == CLASS_SOS ? 0 : 1u + p->size_code;
 }
 
+/* What was asked for on this link is not waited for any more. */
+static void lose_want(struct contact *c, const struct fetch_entry *f, enum pending_state to)
+{
+    struct taking *t = &c->take;
+    uint64_t i = (uint32_t)(f->offer - (uint32_t)t->pending_first);
+
+    t->asked_bytes -= f->len < t->asked_bytes ? f->len : t->asked_bytes;
+    if (i >= t->pending.len)
+        return;
+    struct pending *p = ring_at(&t->pending, (size_t)i);
+    if (p->state == PENDING_ASKED && bundle_id_is_equal(&p->id, &f->id))
+        ask_set_state(t, p, to);
+}
+
 enum weighed { WEIGHED_ASK, WEIGHED_NOT, WEIGHED_STOP };
 
 static enum weighed weigh(struct contact *c, struct pending *p, const struct admission *facts)
@@ -100,15 +116,32 @@ static enum weighed weigh(struct contact *c, struct pending *p, const struct adm
     return WEIGHED_ASK;
 }
 
+/* Another link promised it and did not bring it; should it come there after all, it is welcome. */
+static void take_over(struct contact *c, const struct bundle_id *id)
+{
+    const struct fetch_entry *f = fetch_find(&c->core->fetch, id);
+
+    if (f == NULL || f->link == c->id || !core_is_promise_old(c->core, f))
+        return;
+    for (size_t i = 0; i < LINKS_MAX; i++) {
+        struct contact *other = c->core->contacts[i];
+
+        if (other != NULL && other->id == f->link)
+            lose_want(other, f, PENDING_WAITING);
+    }
+    fetch_remove(&c->core->fetch, id);
+}
+
 static bool ask_for(struct contact *c, struct pending *p, uint64_t number, uint64_t answered, struct writer *w)
 {
     struct taking *t = &c->take;
     uint32_t len = bundle_len_of_code(p->size_code);
-    struct fetch_entry entry = { p->id, c->id, (uint32_t)number, len };
+    struct fetch_entry entry = { p->id, c->id, (uint32_t)number, len, c->core->now_ms };
     enum err e;
 
     if (writer_left(w) < WANT_LEN_MAX)
         return false;
+    take_over(c, &p->id);
     if ((e = fetch_add(&c->core->fetch, &entry)) != ERR_NONE) {
         /* The same bundle offered twice on one link. */
         if (e == ERR_EXISTS)
@@ -162,6 +195,13 @@ static void ask_in_order(struct contact *c, uint64_t answered, bool is_waiting_l
     }
 }
 
+uint64_t ask_look_at_ms(const struct contact *c)
+{
+    const struct taking *t = &c->take;
+
+    return t->looked_at_ms + (t->looked_serial != c->core->change_serial ? WAIT_LOOK_MS : WAIT_LOOK_LATE_MS);
+}
+
 static void write_wants(struct contact *c, struct writer *w)
 {
     struct taking *t = &c->take;
@@ -169,8 +209,7 @@ static void write_wants(struct contact *c, struct writer *w)
     struct record_open o;
 
     ask_pop_answered(t);
-    bool is_look_due = t->waiting_count > 0 && t->looked_serial != c->core->change_serial &&
-                       c->core->now_ms - t->looked_at_ms >= WAIT_LOOK_MS;
+    bool is_look_due = t->waiting_count > 0 && c->core->now_ms >= ask_look_at_ms(c);
     bool is_asking = (t->new_count > 0 || is_look_due) && t->asked_bytes < WANTS_BYTES_MAX;
     bool is_telling = t->pending_first - t->answered_told >= ANSWERED_STEP ||
                       (t->pending.len == 0 && t->pending_first != t->answered_told);
@@ -231,7 +270,7 @@ static void sift_lacking(struct contact *c, size_t which)
     c->take.is_sifted[which] = true;
     store_walk_seen(c->core->store, sift_seen, &s);
     if (s.of->lacking_open > 0)
-        core_walk_refused(c->core, sift_seen, &s);
+        core_walk_refused(c->core, c->peer.contributor, sift_seen, &s);
 }
 
 static void write_asks(struct contact *c, struct writer *w)
@@ -252,7 +291,8 @@ static void write_asks(struct contact *c, struct writer *w)
             return;
         if (r->difference.lacking_waiting == 0)
             ask_note_progress(c);
-        while (writer_left(w) >= SID_LEN && r->difference.lacking_waiting < BLIND_MAX && difference_next_lacking(&r->difference, &sid))
+        while (writer_left(w) >= SID_LEN && r->difference.lacking_waiting < BLIND_MAX &&
+               difference_next_lacking(&r->difference, &sid, c->core->now_ms))
             writer_u48(w, sid);
         record_end(&o, true);
     }
@@ -267,19 +307,23 @@ void ask_write(struct contact *c, struct writer *w)
 /* The want that this bundle answers is over, if it was ours. */
 bool ask_end_want(struct contact *c, const struct bundle_id *id)
 {
-    struct taking *t = &c->take;
     const struct fetch_entry *f = fetch_find(&c->core->fetch, id);
 
     if (f == NULL || f->link != c->id)
         return false;
-    uint64_t i = (uint32_t)(f->offer - (uint32_t)t->pending_first);
-    t->asked_bytes -= f->len < t->asked_bytes ? f->len : t->asked_bytes;
-    if (i < t->pending.len) {
-        struct pending *p = ring_at(&t->pending, (size_t)i);
-
-        if (p->state == PENDING_ASKED && memcmp(&p->id, id, sizeof *id) == 0)
-            ask_set_state(t, p, PENDING_DONE);
-    }
+    lose_want(c, f, PENDING_DONE);
     fetch_remove(&c->core->fetch, id);
     return true;
+}
+
+/* The beginning came over one link and the end over another, and they do not belong together. This link need not be the
+ * liar: if it had offered the bundle, it is asked for all of it. */
+void ask_anew(struct contact *c, const struct bundle_id *id)
+{
+    const struct fetch_entry *f = fetch_find(&c->core->fetch, id);
+
+    if (f == NULL || f->link != c->id)
+        return;
+    lose_want(c, f, PENDING_NEW);
+    fetch_remove(&c->core->fetch, id);
 }

@@ -6,6 +6,9 @@ static enum err count_given(struct contact *c, uint64_t seq)
 {
     const struct store_entry *at = give_entry(c, seq);
 
+    /* Not for ever: whoever only says that it takes could keep its place so. */
+    if (c->core->now_ms - c->ready_ms < LINK_TAKING_MS)
+        c->useful_ms = c->core->now_ms;
     if (at == NULL)
         return ERR_NONE;
     struct store_entry e = *at;

@@ -39,22 +39,22 @@ const struct store_entry *give_entry(const struct contact *c, uint64_t seq)
     return store_find_seq(c->core->store, seq);
 }
 
-bool give_is_givable(const struct contact *c, const struct store_entry *e)
+/* What only a stamp keeps back is worked for. */
+bool give_is_givable(struct contact *c, const struct store_entry *e)
 {
     struct route_peer peer;
 
     contact_route_peer(c, &peer);
+    if (e->deadline_s <= store_clock_s(c->core->store))
+        return false;
     if (e->budget <= 1) {
         struct store_usage usage;
 
         store_usage(c->core->store, &usage);
         peer.is_emptier = c->peer.fill_percent < usage.fill_percent;
     }
-    if (e->deadline_s <= store_clock_s(c->core->store))
-        return false;
     if (route_is_givable(e, &peer))
         return true;
-    /* What only a stamp keeps back is worked for. */
     if (route_wants_stamp(e, &peer))
         core_want_stamp(c->core, e, peer.stamp_bits, c->id);
     return false;

@@ -140,7 +140,7 @@ static enum err become_ready(struct contact *c)
     if (memcmp(link_remote_static(c->link), c->core->static_public, NOISE_KEY_LEN) == 0)
         return ERR_REFUSED;   /* ourselves, through some loop of the network */
     c->phase = PHASE_READY;
-    c->ready_ms = c->heard_ms = c->status_ms = c->core->now_ms;
+    c->ready_ms = c->useful_ms = c->heard_ms = c->status_ms = c->core->now_ms;
     c->core->counters.handshakes++;
     c->peer.contributor = contributor_of(link_remote_static(c->link));
     hash_derive_one(c->sid_key, sizeof c->sid_key, bytes_of(hash, NOISE_HASH_LEN), "sid", bytes_of(NULL, 0));

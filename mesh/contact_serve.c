@@ -6,7 +6,8 @@
 
 static const uint64_t REF_SID = (uint64_t)1 << 63;
 static const uint64_t SID_MASK = 0xffffffffffffu;
-static const uint64_t TAKEN = (uint64_t)1 << 63;   /* on an offer: it was wanted already */
+static const uint64_t TAKEN = (uint64_t)1 << 63;   /* on an offer: it was wanted already ... */
+static const uint64_t TAKEN_TWICE = (uint64_t)1 << 62;   /* ... and again: what they had of it was spoilt */
 enum { REF_CLASS_SHIFT = 56, PART_ROOM_MIN = 128, GONE_LEN_MAX = 10 };
 
 /* ---- What was asked for and is not there ---- */
@@ -78,10 +79,8 @@ enum err serve_on_want(struct contact *c, uint64_t answered, struct bytes wants)
         if (delta >= g->offered.len - base)
             return ERR_MALFORMED;
         uint64_t *seq = ring_at(&g->offered, (size_t)(base + delta));
-        if ((*seq & TAKEN) != 0)
-            continue;
-        const struct store_entry *entry = give_entry(c, *seq);
-        *seq |= TAKEN;
+        const struct store_entry *entry = (*seq & TAKEN_TWICE) == 0 ? give_entry(c, *seq & ~TAKEN) : NULL;
+        *seq |= (*seq & TAKEN) != 0 ? TAKEN_TWICE : TAKEN;
         if (entry == NULL)
             serve_say_gone(c, answered + delta);
         else if ((e = queue_wanted(c, entry, answered + delta, offset)) != ERR_NONE)

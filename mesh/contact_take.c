@@ -121,6 +121,7 @@ static enum err arrive(struct contact *c, struct carry carry, struct bytes bytes
     if (is_forged)
         return ERR_AUTH;
     if (why == REFUSAL_NONE) {
+        c->useful_ms = c->core->now_ms;
         note_stored_everywhere(c, &a.id);
         return ERR_NONE;
     }
@@ -136,6 +137,16 @@ enum err take_on_bundle(struct contact *c, struct carry carry, struct bytes bund
 
 /* ---- Parts ---- */
 
+static bool is_spoilt(const struct partial *whole)
+{
+    struct bundle_id id;
+
+    if (!whole->is_mixed)
+        return false;
+    bundle_id_of(&id, bytes_of(whole->at, whole->total));
+    return !bundle_id_is_equal(&id, &whole->id);
+}
+
 static enum err end_part(struct contact *c)
 {
     struct partial *whole = c->take.part.to;
@@ -143,6 +154,13 @@ static enum err end_part(struct contact *c)
 
     c->take.part.is_active = false;
     c->take.part.to = NULL;
+    if (whole != NULL && whole->have == whole->total && is_spoilt(whole)) {
+        partial_drop(whole);
+        if (is_flooding(c))
+            return ERR_TOO_LARGE;
+        ask_anew(c, &id);
+        return except(c, c->take.received++, REFUSAL_QUOTA);
+    }
     if (whole != NULL && whole->have == whole->total) {
         enum err e = arrive(c, c->take.part.carry, bytes_of(whole->at, whole->total), &id);
         partial_drop(whole);
@@ -177,7 +195,7 @@ enum err take_on_part(struct contact *c, const struct bundle_id *id, struct carr
     bool is_asked = f != NULL && f->link == c->id;
 
     if (t->part.to != NULL)
-        t->part.to->link = 0;   /* given up for this one */
+        partial_release(&c->core->partials, t->part.to);   /* given up for this one */
     t->part.is_active = true;
     t->part.id = *id;
     t->part.carry = carry;
@@ -185,7 +203,7 @@ enum err take_on_part(struct contact *c, const struct bundle_id *id, struct carr
     t->part.at = offset;
     t->part.to = NULL;
     if (!store_has_seen(c->core->store, id) && (is_asked || total <= PUSHED_PART_MAX))
-        t->part.to = partial_feed(&c->core->partials, id, total, offset, c->id, c->core->now_ms);
+        t->part.to = partial_feed(&c->core->partials, id, total, offset, c->id, is_asked, c->core->now_ms);
     return take_part_bytes(c, bytes);
 }
 
@@ -298,8 +316,8 @@ uint64_t take_wake_at_ms(const struct contact *c)
 
     if (is_waiting_for_peer(c))
         at = t->progress_at_ms + STALL_MS;
-    if (t->waiting_count > 0 && t->looked_serial != c->core->change_serial && t->looked_at_ms + WAIT_LOOK_MS < at)
-        at = t->looked_at_ms + WAIT_LOOK_MS;
+    if (t->waiting_count > 0 && ask_look_at_ms(c) < at)
+        at = ask_look_at_ms(c);
     /* Held back by the rate. */
     if (!rate_has(&t->rate, core_link_rate(c->core)) && now_ms + POLL_MS < at)
         at = now_ms + POLL_MS;

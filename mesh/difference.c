@@ -22,6 +22,7 @@ void difference_drop_lacking(struct difference *d)
     free(d->lacking);
     d->lacking = NULL;
     d->lacking_count = d->lacking_open = d->lacking_asked = d->lacking_waiting = 0;
+    d->lacking_old = d->lacking_mark = 0;
 }
 
 static void drop_giving(struct difference *d)
@@ -284,10 +285,22 @@ bool difference_is_asked(const struct difference *d, uint64_t sid)
 {
     const uint64_t *at = d->lacking_waiting > 0 ? find_lacking(d, sid) : NULL;
 
-    return at != NULL && (*at & IS_ASKED) != 0 && (*at & IS_RESOLVED) == 0;
+    return at != NULL && at >= d->lacking + d->lacking_old && (*at & IS_ASKED) != 0 && (*at & IS_RESOLVED) == 0;
 }
 
-bool difference_next_lacking(struct difference *d, uint64_t *sid)
+/* Asked in order, so a cursor of some time ago parts the old from the new. */
+bool difference_age(struct difference *d, uint64_t now_ms)
+{
+    if (d->lacking_waiting == 0 || now_ms - d->lacking_mark_ms < PROMISED_MS)
+        return false;
+    bool is_any = d->lacking_mark > d->lacking_old;
+    d->lacking_old = d->lacking_mark;
+    d->lacking_mark = d->lacking_asked;
+    d->lacking_mark_ms = now_ms;
+    return is_any;
+}
+
+bool difference_next_lacking(struct difference *d, uint64_t *sid, uint64_t now_ms)
 {
     for (; d->lacking_asked < d->lacking_count; d->lacking_asked++) {
         uint64_t *at = &d->lacking[d->lacking_asked];
@@ -295,6 +308,8 @@ bool difference_next_lacking(struct difference *d, uint64_t *sid)
         if ((*at & IS_RESOLVED) == 0) {
             *at |= IS_ASKED;
             *sid = *at & SID_MASK;
+            if (d->lacking_waiting == 0)
+                d->lacking_mark_ms = now_ms;
             d->lacking_asked++;
             d->lacking_waiting++;
             return true;

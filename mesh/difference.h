@@ -9,7 +9,10 @@
 #include "mesh/base/limits.h"
 #include "mesh/snapshot.h"
 
-enum { GATHER_MAX = 4096 };             /* arrival numbers gathered at a time, when everything is given */
+enum {
+    GATHER_MAX = 4096,                  /* arrival numbers gathered at a time, when everything is given */
+    PROMISED_MS = 60000,                /* what was asked for so long ago, or up to twice, may be asked of others */
+};
 
 struct difference {
     const struct store *store;
@@ -22,6 +25,8 @@ struct difference {
     size_t lacking_open;                /* neither come nor given up */
     size_t lacking_asked;               /* cursor: all before were asked for or resolved */
     size_t lacking_waiting;             /* asked for and open */
+    size_t lacking_old, lacking_mark;   /* cursors of some time ago */
+    uint64_t lacking_mark_ms;
 
     uint64_t *giving;                   /* arrival numbers that only we have */
     size_t giving_count, giving_at;
@@ -57,8 +62,11 @@ uint64_t difference_giving_left(const struct difference *d);   /* a piece of eve
 
 /* ---- What we lack ---- */
 
-bool difference_next_lacking(struct difference *d, uint64_t *sid);   /* marks it asked for */
-bool difference_is_asked(const struct difference *d, uint64_t sid);  /* and open */
+bool difference_next_lacking(struct difference *d, uint64_t *sid, uint64_t now_ms);   /* marks it asked for */
+bool difference_is_asked(const struct difference *d, uint64_t sid);  /* of late, and open */
+
+/* Called now and then. True: something asked for may now be asked of others, for a promise must not hold for ever. */
+bool difference_age(struct difference *d, uint64_t now_ms);
 
 /* It came, or will not, or is not wanted. */
 enum lacking { LACKING_NOT, LACKING_UNASKED, LACKING_ASKED };

@@ -111,6 +111,27 @@ static struct contact *find(const struct node *n, uint32_t link)
     return NULL;
 }
 
+/* Peers that only hold their link open could take every place, with keys that cost nothing. The one that has brought nothing
+ * new for longest goes, unless it is a friend. */
+static void make_room(struct core *c)
+{
+    struct contact *least = NULL;
+
+    if (c->contact_count + LINKS_SPARE <= LINKS_MAX)
+        return;
+    for (size_t i = 0; i < LINKS_MAX; i++) {
+        struct contact *at = c->contacts[i];
+
+        if (at == NULL || (at->phase != PHASE_READY && at->phase != PHASE_HANDSHAKE) || at->is_friend)
+            continue;
+        if (c->now_ms - at->useful_ms >= (at->phase == PHASE_READY ? LINK_USELESS_MS : LINK_SLOW_MS) &&
+            (least == NULL || at->phase < least->phase || (at->phase == least->phase && at->useful_ms < least->useful_ms)))
+            least = at;
+    }
+    if (least != NULL)
+        contact_leave(least, BYE_BUSY);
+}
+
 enum err node_link_open(struct node *n, const struct link_open *how, uint32_t *link, uint64_t now_ms)
 {
     struct core *c = &n->core;
@@ -124,6 +145,7 @@ enum err node_link_open(struct node *n, const struct link_open *how, uint32_t *l
             return e;
         c->contact_count++;
         *link = c->next_link++;
+        make_room(c);
         return ERR_NONE;
     }
     return ERR_FULL;
@@ -329,7 +351,7 @@ enum err node_claim(struct node *n, const struct bundle_id *id)
     if (at == NULL)
         return ERR_NOT_FOUND;
     struct store_entry e = *at;
-    e.quota_class = QUOTA_OWN;
+    e.quota_class = QUOTA_CONTACT;
     return store_update(n->core.store, &e);
 }
 

@@ -119,7 +119,8 @@ enum beacon_verdict node_beacon_judge(const struct node *n, struct bytes beacon,
  * to the person). Its deadline is its header's expiry, counted from `day_now_h`, the hour the sender believes in. */
 enum err node_submit(struct node *n, struct bytes bundle, uint32_t now_h, struct bundle_id *id, uint64_t now_ms);
 
-/* This bundle is ours to keep (we are its recipient): it moves to the own share and goes on being carried. */
+/* This bundle is for us, from somebody we know: it moves to the contacts' share and goes on being carried. Not to the own
+ * share, which is never evicted and from which our own messages are sent: whoever may write to us could fill it. */
 enum err node_claim(struct node *n, const struct bundle_id *id);
 
 /* Stops carrying; with a reveal, tells neighbours so that copies are freed (anti-packet, section 9). */

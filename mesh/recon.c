@@ -64,11 +64,26 @@ static bool has_place(struct recon *r)
 {
     if (r->is_large_holder || r->stated_ours < RECON_LARGE)
         return true;
-    if (r->shared->large_count >= RECON_LARGE_AT_ONCE)
+    if (r->shared->large_count >= RECON_LARGE_AT_ONCE) {
+        r->shared->large_missed_at_ms = r->shared->now_ms;
         return false;
+    }
     r->shared->large_count++;
+    r->placed_at_ms = r->shared->now_ms;
     r->is_large_holder = true;
     return true;
+}
+
+/* Whether another sketch may be made now. Sketches of small sets cost little. */
+static bool may_build(const struct recon *r)
+{
+    return r->stated_ours < RECON_LARGE || r->built_at_ms == 0 || r->shared->now_ms - r->built_at_ms >= RECON_BUILD_GAP_MS;
+}
+
+static void note_built(struct recon *r)
+{
+    r->sketches++;
+    r->built_at_ms = r->shared->now_ms > 0 ? r->shared->now_ms : 1;
 }
 
 static enum err need_snapshot(struct recon *r)
@@ -158,7 +173,7 @@ static enum err need_encoder(struct recon *r)
     e = sketch_encoder_new(&r->encoder, sids, r->snapshot.count, key);
     free(sids);
     r->cells_sent = 0;
-    r->sketches++;
+    note_built(r);
     return e;
 }
 
@@ -186,7 +201,7 @@ static bool write_cells(struct recon *r, struct writer *w)
         struct record_open o;
         uint8_t head[2] = { r->which, r->round };
 
-        if (!has_place(r))
+        if (!has_place(r) || (r->encoder == NULL && !may_build(r)))
             return true;
         if (need_encoder(r) != ERR_NONE)
             return false;
@@ -235,7 +250,7 @@ bool recon_write(struct recon *r, struct writer *w)
 {
     if (!recon_is_due(r))
         return true;
-    if (r->is_deferred && has_place(r)) {
+    if (r->is_deferred && may_build(r) && has_place(r)) {
         r->is_deferred = false;
         if (r->round + 1 >= RECON_ROUNDS_MAX) {
             r->fails = RECON_FAILS_MAX;
@@ -304,7 +319,7 @@ static enum err start_decoding(struct recon *r, uint64_t set_count)
     r->cells_got = 0;
     r->cells_asked = RECON_FIRST_BURST;
     r->stated_theirs = set_count;
-    r->sketches++;
+    note_built(r);
     return ERR_NONE;
 }
 
@@ -346,7 +361,7 @@ enum err recon_on_cells(struct recon *r, uint8_t round, uint64_t first, uint64_t
         if (first != 0)
             return ERR_NONE;   /* of a round given up */
         r->round = round;
-        if (!has_place(r)) {
+        if (!has_place(r) || !may_build(r)) {
             r->is_deferred = true;
             return ERR_NONE;
         }
@@ -431,6 +446,15 @@ bool recon_find(struct recon *r, uint64_t sid, uint64_t *seq)
     return need_snapshot(r) == ERR_NONE && snapshot_find(&r->snapshot, sid, seq);
 }
 
+/* A peer that says a word now and then must not keep its place for ever. */
+static bool is_place_over(const struct recon *r, uint64_t now_ms)
+{
+    if (!r->is_large_holder)
+        return false;
+    bool is_waited_for = r->shared->large_missed_at_ms != 0 && now_ms - r->shared->large_missed_at_ms < RECON_WAITED_MS;
+    return now_ms - r->heard_at_ms >= RECON_IDLE_MS || (is_waited_for && now_ms - r->placed_at_ms >= RECON_HOLD_MS);
+}
+
 void recon_tend(struct recon *r)
 {
     uint64_t now_ms = r->shared->now_ms;
@@ -438,12 +462,12 @@ void recon_tend(struct recon *r)
     if (r->has_snapshot && r->role != RECON_DECODING && r->encoder == NULL &&
         now_ms - r->used_at_ms >= SNAPSHOT_IDLE_MS)
         drop_snapshot(r);
-    if (r->is_large_holder && r->role == RECON_ENCODING && now_ms - r->heard_at_ms >= RECON_IDLE_MS) {
+    if (is_place_over(r, now_ms) && r->role == RECON_ENCODING) {
         drop_sketches(r);
         release_place(r);
     }
     /* A decoder is not rebuilt: its cells would be gone. It asks for another round when there is place. */
-    if (r->is_large_holder && r->role == RECON_DECODING && now_ms - r->heard_at_ms >= RECON_IDLE_MS) {
+    if (is_place_over(r, now_ms) && r->role == RECON_DECODING) {
         drop_sketches(r);
         release_place(r);
         r->role = RECON_AWAIT;

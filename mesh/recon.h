@@ -19,13 +19,16 @@ enum {
     RECON_ROUNDS_MAX    = 8,
     RECON_LARGE         = 8192,     /* members; such sets are reconciled with few neighbours at a time */
     RECON_LARGE_AT_ONCE = 2,
-    RECON_IDLE_MS       = 15000,    /* a peer that says nothing for so long gives its place up */
+    RECON_IDLE_MS       = 15000,    /* a peer that says nothing for so long gives its place up ... */
+    RECON_HOLD_MS       = 120000,   /* ... and after so long any peer does when others wait */
+    RECON_BUILD_GAP_MS  = 1000,     /* between two sketches of a large set on one link: a word of theirs costs us many */
+    RECON_WAITED_MS     = 1000,     /* those look again more often than that */
 };
 
 enum recon_role { RECON_DONE, RECON_AWAIT, RECON_LISTING, RECON_ENCODING, RECON_DECODING };
 
 /* What every reconciliation of a node shares. */
-struct recon_shared { struct store *store; unsigned large_count; uint64_t now_ms; };
+struct recon_shared { struct store *store; unsigned large_count; uint64_t now_ms, large_missed_at_ms; };
 
 struct recon {
     struct recon_shared *shared;
@@ -35,7 +38,8 @@ struct recon {
     bool is_large_holder, is_deferred;
     uint8_t hash[64];
     uint64_t stated_ours, stated_theirs;
-    uint64_t heard_at_ms;
+    uint64_t heard_at_ms, placed_at_ms;
+    uint64_t built_at_ms;               /* the last sketch; 0: none yet */
 
     struct snapshot snapshot;
     bool has_snapshot;

@@ -13,6 +13,18 @@ uint8_t route_first_hops(const struct rng *g)
     return (uint8_t)rng_below(g, OWN_HOPS_BELOW);
 }
 
+uint8_t route_hops_kept(uint8_t hops, const struct rng *g)
+{
+    return hops == 1 && rng_below(g, 2) == 0 ? 0 : hops;
+}
+
+uint8_t route_budget_taken(uint8_t budget, const struct rng *g)
+{
+    if (budget == 0)
+        return 1;
+    return budget == BUDGET_SPRAY / 2 && rng_below(g, 2) == 0 ? BUDGET_SPRAY : budget;
+}
+
 bool route_is_givable(const struct store_entry *e, const struct route_peer *peer)
 {
     if (e->contributor == peer->contributor || e->hops >= peer->hops_max)

@@ -29,6 +29,14 @@ struct route_peer {
     bool is_emptier;                 /* than we are */
 };
 
+/* The hops that a relay keeps of those a bundle arrived with. Only an author could ever give a bundle its first hop if every
+ * relay added one; so a relay forgets the first as often as not. */
+uint8_t route_hops_kept(uint8_t hops, const struct rng *g);
+
+/* Likewise: only an author has all copies, so the largest share given would name it. Its receiver has all of them anew as often
+ * as not, which is half as many copies again. */
+uint8_t route_budget_taken(uint8_t budget, const struct rng *g);
+
 /* Copies of a new bundle. */
 uint8_t route_first_budget(const struct store_usage *usage, enum quota_class which, uint32_t len);
 uint8_t route_first_hops(const struct rng *g);

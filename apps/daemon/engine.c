@@ -136,7 +136,8 @@ static void on_commit_failed(void *ctx, enum err why)
 
 static enum err open_storage(struct parts *p)
 {
-    struct store_config store = { .capacity_bytes = p->config->capacity_bytes };
+    /* The seed is secret, for tags are chosen by others: equal places in a table would cost time at every look. */
+    struct store_config store = { .capacity_bytes = p->config->capacity_bytes, .hash_seed = rng_u64(&p->rng) };
     enum err err;
 
     if ((err = db_open_lmdb(&p->db, p->paths->database, NULL)) != ERR_NONE)

@@ -194,7 +194,8 @@ static void take(struct messenger *m, const struct arrival *a)
     take_payload(m, a);
     if (m->failed != ERR_NONE || slot_save(m, a->f, a->slot, a->session) != ERR_NONE)
         return;
-    if (m->config.node != NULL) {
+    /* A stranger's stays among the strangers'. */
+    if (m->config.node != NULL && !(a->f->r.flags & FRIEND_REQUEST)) {
         enum err e = node_claim(m->config.node, &a->entry->id);
 
         messenger_fail(m, e);

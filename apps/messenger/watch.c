@@ -429,6 +429,14 @@ void watch_stray(struct watch *w, const struct store_entry *entry)
     }
     if (!is_maybe_ours)
         return;
+    /* Many of one tag stand in one run, which each of them would make slower for all. Honest ones share a tag by chance. */
+    uint64_t seq;
+    if (tagbook_find(w->strays, entry->tag, STRAYS_SAME_MAX - 1, &seq)) {
+        unsigned nth = (unsigned)(rng_u64(&w->m->config.rng) % STRAYS_SAME_MAX);
+
+        if (tagbook_find(w->strays, entry->tag, nth, &seq))
+            tagbook_remove(w->strays, entry->tag, seq);
+    }
     if (tagbook_count(w->strays) >= STRAYS_MAX)
         tagbook_remove_any(w->strays, rng_u64(&w->m->config.rng));
     messenger_fail(w->m, tagbook_add(w->strays, entry->tag, entry->seq));

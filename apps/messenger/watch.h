@@ -27,6 +27,7 @@ enum {
     ERA_TOKENS_MAX     = 8,       /* eras computed at once; each costs some 0.1 s with 200 friends */
     ERA_TOKEN_S        = 300,     /* one more after */
     STRAYS_MAX         = 32768,
+    STRAYS_SAME_MAX    = 64,      /* of one tag: a day's slots of first messages are few */
     EARLY_MAX          = 1024,    /* each costs an attempt after every hit */
     SWEEP_PAUSE_S      = 3600,
     SWEEP_DELAY_S      = 60,

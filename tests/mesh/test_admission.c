@@ -4,6 +4,7 @@
 #include "mesh/base/limits.h"
 #include "mesh/route.h"
 #include "tests/support/check.h"
+#include "tests/support/seeded.h"
 
 enum { NOW_MIN = 690 * 24 * 60, NONE = -1 };
 
@@ -108,8 +109,25 @@ static void test_copies(void)
     CHECK(!route_is_givable(&e, &peer));
 }
 
+/* Who gives away all copies but half need not be the author. */
+static void test_copies_hidden(void)
+{
+    struct seeded seed;
+    unsigned whole = 0;
+
+    seeded_init(&seed, 5);
+    struct rng g = seeded_rng(&seed);
+    for (int i = 0; i < 1000; i++)
+        whole += route_budget_taken(BUDGET_SPRAY / 2, &g) == BUDGET_SPRAY;
+    CHECK(whole > 400 && whole < 600);
+    for (unsigned b = 1; b <= 255; b++)
+        CHECK(b == BUDGET_SPRAY / 2 || route_budget_taken((uint8_t)b, &g) == b);
+    CHECK(route_budget_taken(0, &g) == 1);
+}
+
 int main(void)
 {
+    test_copies_hidden();
     test_judge();
     test_rate();
     test_copies();

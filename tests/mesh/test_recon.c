@@ -139,7 +139,7 @@ static void test_difference(uint64_t common, uint64_t a_only, uint64_t b_only, s
     CHECK_CASE(label, lacking[0] + giving[1] == b_only && lacking[1] + giving[0] == a_only);
     struct recon *knows = lacking[0] > 0 ? &a.recon : &b.recon;
     size_t asked = 0;
-    for (; difference_next_lacking(&knows->difference, &sid); asked++)
+    for (; difference_next_lacking(&knows->difference, &sid, 0); asked++)
         CHECK_CASE(label, difference_is_asked(&knows->difference, sid));
     CHECK_CASE(label, asked == lacking[0] + lacking[1] || lacking[0] * lacking[1] > 0);
     CHECK(a.shared.large_count == 0 && b.shared.large_count == 0);

@@ -333,9 +333,67 @@ static void check_replay(void)
     town_clear(&t);
 }
 
+/* Whoever copies one tag many times crowds out only that. */
+static void check_strays_of_one_tag(void)
+{
+    static struct town t;
+
+    town_init(&t, 58);
+    int ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    struct watch *w = t.people[ben].m->watch;
+    struct store_entry e = { .expiry_h = NET_HOUR + 24 };
+    for (uint32_t bucket = 0; bucket < 256; bucket++) {
+        e.bucket = bucket << 16;
+        for (int i = 0; i < 100; i++) {
+            e.seq++;
+            watch_stray(w, &e);
+        }
+    }
+    size_t kept = watch_stray_count(w);
+    CHECK(kept > 0 && kept <= STRAYS_SAME_MAX);
+    e.tag[0] = 1;
+    for (uint32_t bucket = 0; bucket < 256; bucket++) {
+        e.bucket = bucket << 16;
+        e.seq++;
+        watch_stray(w, &e);
+    }
+    CHECK(watch_stray_count(w) > kept);
+    town_clear(&t);
+}
+
+struct claims { unsigned contact, own; };
+
+static bool count_claims(void *ctx, const struct store_entry *e)
+{
+    struct claims *c = ctx;
+
+    c->contact += e->contributor != 0 && e->quota_class == QUOTA_CONTACT;
+    c->own += e->contributor != 0 && e->quota_class == QUOTA_OWN;
+    return true;
+}
+
+/* The own share, from which Ben sends, holds nothing that others wrote. */
+static void check_claims(void)
+{
+    static struct town t;
+    struct claims claims = { 0, 0 };
+
+    town_init(&t, 57);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    town_introduce(&t, ana, ben);
+    for (int i = 0; i < 5; i++)
+        town_send(&t, ana, "Ben", "a friend's", NULL);
+    town_meet(&t, ana, ben, 60);
+    CHECK(town_total(&t, ben, "Ana") == 5);
+    store_walk(t.net.nodes[t.people[ben].node].store, CLASS_SEALED, count_claims, &claims);
+    CHECK(claims.contact >= 5 && claims.own == 0);
+    town_clear(&t);
+}
+
 static void check_requests_are_bounded(void)
 {
     static struct town t;
+    struct store_usage usage;
 
     town_init(&t, 56);
     int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
@@ -344,6 +402,8 @@ static void check_requests_are_bounded(void)
         town_send(&t, ana, "Ben", "let me in", NULL);
     town_meet(&t, ana, ben, 60);
     CHECK(town_total(&t, ben, "Ana") == REQUEST_MESSAGES_MAX);
+    store_usage(t.net.nodes[t.people[ben].node].store, &usage);
+    CHECK_CASE("a stranger's stay among the strangers'", usage.class_count[QUOTA_STRANGER] == REQUEST_MESSAGES_MAX + 20);
     CHECK_ERR("", messenger_friend_accept(t.people[ben].m, town_friend(&t, ben, "Ana")), ERR_NONE);
     settle(&t, ana, ben);
     town_run(&t, 7 * HOUR);
@@ -591,6 +651,8 @@ int main(void)
     check_liars();
     check_replay();
     check_requests_are_bounded();
+    check_claims();
+    check_strays_of_one_tag();
     for (uint64_t seed = 60; seed < 66; seed++)
         check_one_session(seed);
     check_repeat_is_acknowledged();
