@@ -43,7 +43,7 @@ struct giving {
     struct ring offered;                /* uint64_t seq by offer number */
     uint64_t offered_first;             /* number of the first in the ring */
     struct ring urgent, small, large;   /* struct wanted */
-    struct ring named;                  /* uint64_t seq: short ids they want to have offered */
+    struct ring named;                  /* uint64_t seq: short ids they want to have offered, and what is offered again */
     struct ring gone;                   /* uint64_t ref */
     struct { bool is_active, is_begun; struct wanted want; uint32_t at, total; struct bundle_id id; struct carry carry; } part;
     struct ring sent;                   /* uint64_t seq of bundles sent, by number */
