@@ -14,7 +14,12 @@ enum { HANDSHAKE_VERSION = 1, COUNT_UNSTATED = 0xffffff, CONTRIBUTOR_RESERVED = 
 enum err contact_new(struct contact **out, struct core *core, uint32_t id, const struct link_open *how)
 {
     struct contact *c = calloc(1, sizeof *c);
-    struct link_params p = { how->is_initiator, how->advert_ours, how->advert_theirs, core->static_secret };
+    bool is_client = how->kind == LINK_CLIENT;
+    struct link_params p = {
+        .is_initiator = how->is_initiator, .advert_ours = how->advert_ours, .advert_theirs = how->advert_theirs,
+        .static_secret = is_client ? core->gateway_secret : core->static_secret,
+        .is_gateway = is_client || how->kind == LINK_UPLINK, .remote_static = how->gateway_key, .binding = how->binding,
+    };
     enum err e;
 
     if (c == NULL)
@@ -27,6 +32,7 @@ enum err contact_new(struct contact **out, struct core *core, uint32_t id, const
     if (c->how.frame_max < BUNDLE_LEN_MIN)
         c->how.frame_max = BUNDLE_LEN_MIN;
     c->opened_ms = c->heard_ms = core->now_ms;
+    c->fetch = buffer_of_limit(CURSOR_LEN + MAILBOX_PREFIXES_MAX * FETCH_ENTRY_LEN);
     if ((e = link_new(&c->link, &p, &core->rng)) != ERR_NONE) {
         free(c);
         return e;
@@ -52,6 +58,9 @@ static void drop_conversation(struct contact *c)
         recon_clear(r);
     }
     spread_drop_link(&c->core->spread, c->id);
+    mailbox_free(c->mailbox);
+    c->mailbox = NULL;
+    buffer_clear(&c->fetch);
     link_free(c->link);
     c->link = NULL;
 }
@@ -102,8 +111,10 @@ void contact_leave(struct contact *c, enum bye_reason why)
 
 void contact_route_peer(const struct contact *c, struct route_peer *out)
 {
-    out->contributor = c->peer.contributor;
-    out->is_friend = c->is_friend;
+    /* Many may share an invite, and want each other's bundles. */
+    out->contributor = c->how.kind == LINK_CLIENT ? 0 : c->peer.contributor;
+    /* What somebody fetches is theirs to judge. */
+    out->is_friend = c->is_friend || c->how.kind == LINK_CLIENT;
     out->is_uplink = c->how.kind == LINK_UPLINK || c->how.kind == LINK_SPOOL;
     out->stamp_bits = c->peer.stamp_bits;
     out->hops_max = c->core->hops_max;
@@ -124,7 +135,9 @@ static void write_payload(struct contact *c, uint8_t out[LINK_PAYLOAD_LEN])
     store_usage(c->core->store, &usage);
     c->stated_seq = c->core->last_seq;
     for (size_t k = 0; k < CLASS_COUNT; k++)
-        c->stated[k] = saturate(usage.bundle_class_count[k], k == CLASS_SOS ? 0xffff : COUNT_UNSTATED);
+        c->stated[k] = c->how.kind == LINK_CLIENT
+                           ? 0
+                           : saturate(usage.bundle_class_count[k], k == CLASS_SOS ? 0xffff : COUNT_UNSTATED);
     c->told_stamp_bits = core_stamp_demand(c->core);
     c->told_fill = usage.fill_percent;
     writer_u8(&w, HANDSHAKE_VERSION);
@@ -133,9 +146,12 @@ static void write_payload(struct contact *c, uint8_t out[LINK_PAYLOAD_LEN])
     writer_u8(&w, c->core->is_wall_trusted ? 1 : 0);
     writer_u8(&w, c->told_stamp_bits);
     writer_u8(&w, c->told_fill);
-    writer_u16(&w, (uint16_t)c->stated[CLASS_SOS]);
-    writer_u24(&w, (uint32_t)c->stated[CLASS_SEALED]);
-    writer_u24(&w, (uint32_t)c->stated[CLASS_PUBLIC]);
+    /* Nothing is reconciled with a gateway, so it need not know how much there is. */
+    if (!contact_is_mailbox(c)) {
+        writer_u16(&w, (uint16_t)c->stated[CLASS_SOS]);
+        writer_u24(&w, (uint32_t)c->stated[CLASS_SEALED]);
+        writer_u24(&w, (uint32_t)c->stated[CLASS_PUBLIC]);
+    }
     writer_zero(&w, writer_left(&w));
 }
 
@@ -154,6 +170,8 @@ static enum err read_payload(struct contact *c, struct bytes payload)
     c->peer.stated[CLASS_SOS] = reader_u16(&r);
     c->peer.stated[CLASS_SEALED] = reader_u24(&r);
     c->peer.stated[CLASS_PUBLIC] = reader_u24(&r);
+    if (contact_is_mailbox(c))
+        memset(c->peer.stated, 0, sizeof c->peer.stated);
     if (r.failed)
         return ERR_MALFORMED;
     return version == HANDSHAKE_VERSION ? ERR_NONE : ERR_VERSION;
@@ -179,7 +197,7 @@ static enum err become_ready(struct contact *c)
     c->phase = PHASE_READY;
     c->ready_ms = c->heard_ms = c->status_ms = c->core->now_ms;
     c->core->counters.handshakes++;
-    c->peer.contributor = contributor_of(link_remote_static(c->link));
+    c->peer.contributor = c->how.kind == LINK_CLIENT ? c->how.contributor : contributor_of(link_remote_static(c->link));
     hash_derive_one(c->sid_key, sizeof c->sid_key, bytes_of(hash, NOISE_HASH_LEN), "sid", bytes_of(NULL, 0));
     give_init(c);
     take_init(c);
@@ -246,8 +264,36 @@ static void hear_reveals(struct contact *c, const uint8_t *at, size_t count)
         core_reveal(c->core, at, (uint32_t)at[REVEAL_LEN] * LIFE_UNIT_H * 3600);
 }
 
+/* A gateway's users do not reconcile: its whole set is not theirs to walk. */
+static bool is_in_place(const struct contact *c, enum record_type type)
+{
+    switch (type) {
+    case RECORD_LIST:
+    case RECORD_CELLS:
+    case RECORD_MORE:
+    case RECORD_SETTLED:
+    case RECORD_ASK:
+    case RECORD_RECOGNISE: return !contact_is_mailbox(c);
+    case RECORD_FETCH: return c->how.kind == LINK_CLIENT;
+    case RECORD_CURSOR: return c->how.kind == LINK_UPLINK;
+    default: return true;
+    }
+}
+
+static void hear_cursor(struct contact *c, const uint8_t *cursor)
+{
+    struct node_event *event = core_event(c->core, NODE_CURSOR);
+
+    if (event == NULL)
+        return;
+    event->link = c->id;
+    memcpy(event->cursor, cursor, sizeof event->cursor);
+}
+
 static enum err act_on(struct contact *c, const struct record *r)
 {
+    if (!is_in_place(c, r->type))
+        return ERR_MALFORMED;
     switch (r->type) {
     case RECORD_LIST: return recon_on_list(&c->recon[r->u.list.which], r->u.list.sids);
     case RECORD_CELLS:
@@ -280,6 +326,8 @@ static enum err act_on(struct contact *c, const struct record *r)
         return r->u.gone.is_sids ? take_on_gone_sids(c, r->u.gone.which, r->u.gone.sids)
                                  : take_on_gone_offers(c, r->u.gone.offers);
     case RECORD_CALM: hear_calm(c, r->u.calm.fingerprint); break;
+    case RECORD_FETCH: return give_on_fetch(c, r->u.fetch.cursor, r->u.fetch.prefixes);
+    case RECORD_CURSOR: hear_cursor(c, r->u.cursor.cursor); break;
     case RECORD_UNKNOWN: break;
     }
     return ERR_NONE;
@@ -372,6 +420,18 @@ static void write_small_talk(struct contact *c, struct writer *w)
     write_status(c, w);
 }
 
+static void write_fetch(struct contact *c, struct writer *w)
+{
+    struct record_open o;
+
+    if (c->fetch.len == 0 || writer_left(w) < c->fetch.len + RECORD_HEAD_MAX ||
+        !record_begin(&o, w, RECORD_FETCH, NULL, 0))
+        return;
+    writer_copy(w, buffer_bytes(&c->fetch));
+    record_end(&o, false);
+    buffer_clear(&c->fetch);
+}
+
 /* Tells once that we are settled, so that beacons can later say whether anything is new since. */
 static void write_calm(struct contact *c, struct writer *w)
 {
@@ -385,6 +445,8 @@ static void write_calm(struct contact *c, struct writer *w)
             event->link = c->id;
         c->was_settled = true;
     }
+    if (contact_is_mailbox(c))
+        return;   /* found by no beacon */
     store_fingerprint(c->core->store, set);
     uint64_t print = beacon_fingerprint(set, c->how.advert_ours);
     if (c->calm_told_ms != 0 && (print == c->calm_told || c->core->now_ms - c->calm_told_ms < CALM_EVERY_MS))
@@ -404,6 +466,7 @@ static enum err write_records(struct contact *c, struct writer *w)
     if ((e = take_write_acks(c, w)) != ERR_NONE)
         return e;
     write_small_talk(c, w);
+    write_fetch(c, w);
     for (size_t k = 0; k < CLASS_COUNT; k++) {
         if (!recon_write(&c->recon[k], w))
             return ERR_NO_MEMORY;
@@ -476,6 +539,11 @@ bool contact_next_frame(struct contact *c, struct bytes *out)
 }
 
 /* ---- Time ---- */
+
+bool contact_is_talk_due(const struct contact *c)
+{
+    return c->phase == PHASE_READY && (is_ping_time(c) || c->core->now_ms - c->status_ms >= STATUS_EVERY_MS);
+}
 
 void contact_committed(struct contact *c)
 {

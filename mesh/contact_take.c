@@ -110,6 +110,19 @@ static unsigned order_key(const struct pending *p)
     return p->which == CLASS_SOS ? 0 : 1u + p->size_code;
 }
 
+/* What we fetch from a gateway is ours, hidden among decoys: no stranger's. */
+static bool is_trusted(const struct contact *c)
+{
+    return c->is_friend || c->how.kind == LINK_UPLINK;
+}
+
+/* What a user of a gateway may bring (its invite says how much). */
+static bool is_allowed(const struct contact *c, uint32_t len)
+{
+    return c->how.kind != LINK_CLIENT || c->how.allowance == UINT64_MAX ||
+           (c->kept_bytes + len <= c->how.allowance && len <= c->how.allowance);
+}
+
 enum weighed { WEIGHED_ASK, WEIGHED_NOT, WEIGHED_STOP };
 
 static enum weighed weigh(struct contact *c, struct pending *p, const struct admission *facts)
@@ -117,7 +130,7 @@ static enum weighed weigh(struct contact *c, struct pending *p, const struct adm
     struct taking *t = &c->take;
     uint32_t len = bundle_len_of_code(p->size_code);
 
-    if (!is_wanted(c, &p->id) || !admission_has_room(facts, admission_class(facts, p->which), len)) {
+    if (!is_wanted(c, &p->id) || !is_allowed(c, len) || !admission_has_room(facts, admission_class(facts, p->which), len)) {
         set_state(t, p, PENDING_DONE);
         return WEIGHED_NOT;
     }
@@ -179,7 +192,7 @@ static void ask_in_order(struct contact *c, uint64_t answered, bool is_waiting_l
     unsigned keys = keys_present(t, is_waiting_looked_at);
 
     core_admission(c->core, &facts, c->peer.contributor);
-    facts.is_friend = c->is_friend;
+    facts.is_friend = is_trusted(c);
     rate_tick(&t->rate, core_link_rate(c->core), c->core->now_ms);
     for (unsigned key = 0; key < KEY_COUNT; key++) {
         for (size_t i = 0; (keys & 1u << key) != 0 && i < t->pending.len; i++) {
@@ -329,9 +342,11 @@ static enum refusal judge(struct contact *c, struct arrival *a, bool *is_forged)
     struct rate *rate = &c->take.rate;
     uint32_t per_s = core_link_rate(c->core);
 
+    if (!is_allowed(c, (uint32_t)a->bytes.len))
+        return REFUSAL_QUOTA;
     rate_tick(rate, per_s, c->core->now_ms);
     /* Urgent ones are few by their share; friends are not strangers. */
-    if (!a->was_asked && a->header.bundle_class != CLASS_SOS && !c->is_friend) {
+    if (!a->was_asked && a->header.bundle_class != CLASS_SOS && !a->is_friend) {
         if (!rate_has(rate, per_s) && rate->tokens < -RATE_GRACE) {
             c->core->counters.rate_limited++;
             return REFUSAL_QUOTA;
@@ -346,7 +361,7 @@ static enum err arrive(struct contact *c, struct carry carry, struct bytes bytes
 {
     struct arrival a = { .bytes = bytes, .carry = carry, .contributor = c->peer.contributor, .link = c->id,
                          .theirs_min = c->peer.clock_min, .is_theirs_trusted = c->peer.is_trusted,
-                         .is_friend = c->is_friend };
+                         .is_friend = is_trusted(c) };
     bool is_forged = false;
     enum err e;
 
@@ -375,6 +390,7 @@ static enum err arrive(struct contact *c, struct carry carry, struct bytes bytes
     if (is_forged)
         return ERR_AUTH;
     if (why == REFUSAL_NONE) {
+        c->kept_bytes += bytes.len;
         note_stored_everywhere(c, &a.id);
         return ERR_NONE;
     }

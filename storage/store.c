@@ -421,6 +421,19 @@ void store_walk_since(const struct store *s, uint64_t after, store_visit *visit,
     }
 }
 
+const struct store_entry *store_newest(const struct store *s)
+{
+    const struct store_entry *newest = NULL;
+
+    for (int k = 0; k < CLASS_COUNT; k++) {
+        const struct slot *at = s->catalogue.newest[k] != SLOT_NONE ? catalogue_at(&s->catalogue, s->catalogue.newest[k]) : NULL;
+
+        if (at != NULL && (newest == NULL || at->entry.seq > newest->seq))
+            newest = &at->entry;
+    }
+    return newest;
+}
+
 uint32_t store_clock_s(const struct store *s)
 {
     return s->clock_s;

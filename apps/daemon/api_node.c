@@ -86,7 +86,7 @@ static void visit_link(void *ctx, uint32_t link, const char *label)
 {
     static const char *const kinds[LINK_KIND_COUNT] = {
         [LINK_LAN] = "lan", [LINK_BLUETOOTH] = "bluetooth", [LINK_BLUETOOTH_GATT] = "bluetooth-gatt",
-        [LINK_UPLINK] = "uplink", [LINK_SPOOL] = "spool", [LINK_SIM] = "simulator",
+        [LINK_UPLINK] = "uplink", [LINK_SPOOL] = "spool", [LINK_SIM] = "simulator", [LINK_CLIENT] = "client",
     };
     struct links *l = ctx;
     struct node_link_info i;

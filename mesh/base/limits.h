@@ -8,6 +8,7 @@
 enum {
     /* Links. */
     LINKS_MAX            = 64,        /* a relay on a shelter's Wi-Fi; each costs some 100 kB at worst */
+    CLIENTS_MAX          = 32768,     /* of a gateway, at 24 kB each with their TLS; its file descriptors end sooner */
     LINK_FRAME_MAX       = 16384,     /* plaintext of one record: 60 small bundles share one seal */
     LINK_FRAME_MAX_BT    = 1024,      /* protocol section 7 */
     LINK_REASSEMBLY_MAX  = 1 << 20,   /* protocol section 7 */
