@@ -117,6 +117,16 @@ void clients_heard(struct clients *c, struct contact *contact)
     c->unsettled = contact;
 }
 
+void clients_leave(struct clients *c, int why)
+{
+    for (size_t i = 0; i < c->cap; i++) {
+        if (c->places[i] != NULL) {
+            contact_leave(c->places[i], (enum bye_reason)why);
+            clients_due(c, c->places[i]);
+        }
+    }
+}
+
 void clients_committed(struct clients *c)
 {
     while (c->unsettled != NULL) {

@@ -30,6 +30,9 @@ void     clients_due(struct clients *c, struct contact *contact);
 struct contact *clients_next_due(struct clients *c);
 void     clients_heard(struct clients *c, struct contact *contact);
 
+/* Says goodbye to all. */
+void     clients_leave(struct clients *c, int why);
+
 /* Of all who were heard: what they brought is durable, and they are due. */
 void     clients_committed(struct clients *c);
 

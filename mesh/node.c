@@ -227,11 +227,12 @@ enum err node_link_fetch(struct node *n, uint32_t link, const struct mailbox_pre
     return ERR_NONE;
 }
 
-uint64_t node_link_kept(const struct node *n, uint32_t link)
+void node_link_allow(struct node *n, uint32_t link, uint64_t more)
 {
-    const struct contact *c = find(n, link);
+    struct contact *c = clients_find(&n->core.clients, link);
 
-    return c != NULL ? c->kept_bytes : 0;
+    if (c != NULL)
+        c->how.allowance = more < UINT64_MAX - c->kept_bytes ? c->kept_bytes + more : UINT64_MAX;
 }
 
 bool node_next_frame(struct node *n, uint32_t link, struct bytes *out, uint64_t now_ms)
@@ -256,6 +257,7 @@ void node_new_epoch(struct node *n, uint64_t now_ms)
         if (n->core.contacts[i] != NULL)
             contact_leave(n->core.contacts[i], BYE_EPOCH);
     }
+    clients_leave(&n->core.clients, BYE_EPOCH);
     draw_epoch(&n->core);
     n->is_beacon_told = false;
 }

@@ -104,8 +104,8 @@ struct mailbox_prefix { uint32_t prefix; uint8_t bits; };
 enum err node_link_fetch(struct node *n, uint32_t link, const struct mailbox_prefix *prefixes, size_t count,
                          const uint8_t cursor[MAILBOX_CURSOR_LEN]);
 
-/* Bytes of bundles that a client has brought and that were kept. */
-uint64_t node_link_kept(const struct node *n, uint32_t link);
+/* A client may bring so many bytes of bundles more; UINT64_MAX: no limit. */
+void node_link_allow(struct node *n, uint32_t link, uint64_t more);
 
 /* What a person may be told about a link. */
 struct node_link_info {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "apps/daemon/api_call.h"
-#include "apps/daemon/clock.h"
+#include "apps/service/clock.h"
 #include "apps/profile/units.h"
 #include "crypto/text.h"
 

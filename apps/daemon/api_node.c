@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "apps/daemon/api_call.h"
-#include "apps/daemon/clock.h"
+#include "apps/service/clock.h"
 #include "apps/daemon/doctor.h"
 
 /* ---- Status ---- */

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-#include "apps/daemon/log.h"
+#include "apps/service/log.h"
 #include "apps/profile/profile.h"
 #include "mesh/links/lan.h"
 

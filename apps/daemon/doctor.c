@@ -11,7 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "apps/daemon/clock.h"
+#include "apps/service/clock.h"
 #include "apps/profile/units.h"
 
 struct report { json_t *list; };

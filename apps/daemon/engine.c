@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps/daemon/clock.h"
+#include "apps/service/clock.h"
 #include "apps/daemon/person.h"
 
 enum {

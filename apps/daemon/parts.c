@@ -1,7 +1,7 @@
 /* apps/daemon/parts.c - what a running node consists of. */
 #include "apps/daemon/parts.h"
 
-#include "apps/daemon/clock.h"
+#include "apps/service/clock.h"
 
 uint64_t parts_now_ms(const struct parts *p)
 {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps/daemon/clock.h"
+#include "apps/service/clock.h"
 
 static void say_trouble(struct parts *p, const char *what, enum err e)
 {
