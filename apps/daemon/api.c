@@ -25,6 +25,7 @@ static const struct route {
     { API_POST, "/v1/import", api_import },
     { API_GET, "/v1/gateways", api_gateways },
     { API_POST, "/v1/gateways", api_gateway_add },
+    { API_DELETE, "/v1/gateways/{}", api_gateway_remove },
     { API_GET, "/v1/card", api_card },
     { API_POST, "/v1/invite", api_invite },
     { API_GET, "/v1/friends", api_friends },

@@ -1,4 +1,4 @@
-/* apps/daemon/api_node.c - the node over the local API: status, neighbours, sticks, gateways. */
+/* apps/daemon/api_node.c - the node over the local API: status, neighbours, sticks. */
 #include <string.h>
 #include <unistd.h>
 
@@ -238,17 +238,4 @@ void api_import(struct api_call *c)
         api_fail(c, e, "the import");
         break;
     }
-}
-
-/* ---- Gateways ---- */
-
-void api_gateways(struct api_call *c)
-{
-    if (api_fields(c, NULL, 0))
-        api_answer(c, 200, json_pack("{s:[]}", "gateways"));
-}
-
-void api_gateway_add(struct api_call *c)
-{
-    api_refuse(c, 501, "refused", "this version has no gateway yet: it meets neighbours on local networks and by stick");
 }

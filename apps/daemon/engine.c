@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apps/service/clock.h"
+#include "apps/daemon/gateways.h"
 #include "apps/daemon/person.h"
 
 enum {
@@ -67,6 +68,8 @@ static void close_all(struct engine *e, bool is_final)
     event_del(e->person_timer);
     spool_watch_free(p->watch);
     p->watch = NULL;
+    uplink_free(p->uplink);
+    p->uplink = NULL;
     lan_free(p->lan);
     p->lan = NULL;
     host_free(p->host);
@@ -105,6 +108,11 @@ static void on_turn(void *ctx)
     struct engine *e = ctx;
 
     arm_person_timer(e);
+    if (e->parts->is_mailbox_stale) {
+        e->parts->is_mailbox_stale = false;
+        gateways_load(e->parts);
+        gateways_ask(e->parts);
+    }
     e->hooks.on_turn(e->hooks.ctx);
     if (e->parts->needs_reopen)
         set_timer(e->retry_timer, 0);
@@ -172,6 +180,12 @@ static enum err open_all(struct engine *e)
         goto fail;
     }
     start_watch(e);
+    if ((err = uplink_new(&p->uplink, e->base, p->host, p->node, &p->rng)) != ERR_NONE) {
+        snprintf(p->trouble, sizeof p->trouble, "gateways: %s", err_text(err));
+        goto fail;
+    }
+    gateways_load(p);
+    gateways_ask(p);
     engine_poke(e);
     return ERR_NONE;
 fail:
@@ -243,6 +257,7 @@ static void on_wall(evutil_socket_t fd, short what, void *ctx)
     if (e->parts->node == NULL)
         return;
     node_set_wall(e->parts->node, clock_wall_or_none(), clock_is_synchronised(), parts_now_ms(e->parts));
+    gateways_ask(e->parts);
     engine_poke(e);
 }
 
@@ -343,6 +358,9 @@ enum err engine_reload(struct engine *e, const struct config *old, char why[256]
         if (err != ERR_NONE)
             return err;
     }
+    if (strcmp(c->gateways, old->gateways) != 0 || c->is_bridge != old->is_bridge || c->gateways[0] != '\0')
+        p->is_mailbox_stale = true;
+    engine_poke(e);
     if (strcmp(c->watch_folder, old->watch_folder) != 0) {
         spool_watch_free(p->watch);
         p->watch = NULL;

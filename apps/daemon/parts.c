@@ -32,6 +32,8 @@ void parts_on_event(struct parts *p, const struct node_event *event)
         messenger_on_event(p->messenger, event, clock_wall_unix_s(), now_ms);
     if (event->kind == NODE_BEACON_CHANGED && p->lan != NULL)
         lan_beacon_changed(p->lan);
+    if (p->uplink != NULL)
+        uplink_on_event(p->uplink, event);
     on_link(p, event, now_ms);
 }
 

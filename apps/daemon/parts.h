@@ -12,6 +12,7 @@
 #include "mesh/links/host.h"
 #include "mesh/links/lan.h"
 #include "mesh/links/spool.h"
+#include "mesh/links/uplink.h"
 
 enum person_state {
     PERSON_NONE,      /* no identity here: a relay until `init` */
@@ -33,6 +34,8 @@ struct parts {
     struct host *host;
     struct lan *lan;
     struct spool_watch *watch;
+    struct uplink *uplink;
+    bool is_mailbox_stale;       /* the gateway should be asked for other buckets: after the turn */
 
     struct vault *vault;
     struct archive *archive;

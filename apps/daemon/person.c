@@ -47,6 +47,7 @@ static enum err open_messenger(struct parts *p)
     struct messenger_config config = messenger_config_of(p);
     e = messenger_open(&p->messenger, &config);
     p->person = e == ERR_NONE ? PERSON_OPEN : PERSON_NONE;
+    p->is_mailbox_stale = true;
     return e == ERR_NOT_FOUND ? ERR_NONE : e;
 }
 

@@ -450,6 +450,11 @@ enum err uplink_set_gateways(struct uplink *u, const struct gateway *list, size_
 
     if (count > UPLINK_GATEWAYS_MAX)
         return ERR_TOO_LARGE;
+    bool is_same = count == old_count;
+    for (size_t i = 0; is_same && i < count; i++)
+        is_same = memcmp(&u->known[i].gateway, &list[i], sizeof list[i]) == 0;
+    if (is_same)
+        return ERR_NONE;
     memcpy(old, u->known, sizeof old);
     memset(u->known, 0, sizeof u->known);
     stop_tries(u);
