@@ -263,13 +263,21 @@ static enum err listen_at(struct server *s, const char *text)
     struct lan_address at;
     char why[256] = "";
 
-    if (lan_place_parse(&place, text, true, why) != ERR_NONE || !lan_place_is_numeric(&place, &at)) {
+    bool is_read = lan_place_parse(&place, text, true, why) == ERR_NONE, is_any = is_read && place.host[0] == '\0';
+    /* All addresses: those of IPv6 are those of IPv4 as well, where there is IPv6. */
+    if (is_any)
+        memcpy(place.host, "::", 3);
+    if (!is_read || !lan_place_is_numeric(&place, &at)) {
         log_line(&s->log, LOG_LEVEL_ERROR, "listen = %s: wants a number, not a name", text);
         return ERR_MALFORMED;
     }
-    at.port = place.port;
     if (front_listen(s->front, &at) == ERR_NONE)
         return ERR_NONE;
+    if (is_any && errno == EAFNOSUPPORT) {
+        memcpy(place.host, "0.0.0.0", 8);
+        if (lan_place_is_numeric(&place, &at) && front_listen(s->front, &at) == ERR_NONE)
+            return ERR_NONE;
+    }
     log_line(&s->log, LOG_LEVEL_ERROR, "listen = %s: %s%s", text, strerror(errno),
              errno == EACCES ? " (ports below 1024 want CAP_NET_BIND_SERVICE)" : errno == EADDRINUSE ? " (another server has the port)" : "");
     return ERR_IO;

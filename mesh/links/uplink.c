@@ -34,6 +34,7 @@ struct known {
 struct try {
     struct uplink *uplink;
     bool is_used;
+    unsigned got;                  /* 0 nowhere, 1 connected, 2 right certificate */
     size_t gateway, address;
     struct lan_resolve *lookup;
     struct lan_address found[LAN_RESOLVE_MAX];
@@ -67,7 +68,8 @@ struct uplink {
     uint64_t link_since_ms, wake_at_ms;
     uint32_t pause_ms;             /* the next one */
     uint64_t links;
-    char last_error[128];
+    char last_error[UPLINK_ERROR_MAX];
+    unsigned got;                  /* how far the try of last_error got */
 };
 
 static void race_start(struct uplink *u);
@@ -109,7 +111,11 @@ static void try_failed(struct try *t, const char *why)
     struct uplink *u = t->uplink;
     const struct gateway *g = &u->known[t->gateway].gateway;
 
-    snprintf(u->last_error, sizeof u->last_error, "%.60s: %.60s", g->addresses[t->address].host, why);
+    /* Of several addresses, the one that nearly worked tells a person most. */
+    if (t->got >= u->got || u->last_error[0] == '\0') {
+        snprintf(u->last_error, sizeof u->last_error, "%.60s: %.120s", g->addresses[t->address].host, why);
+        u->got = t->got;
+    }
     if (t->bev != NULL)
         bufferevent_free(t->bev);
     t->bev = NULL;
@@ -161,9 +167,13 @@ static void on_try_event(struct bufferevent *bev, short what, void *ctx)
     unsigned long tls = bufferevent_get_openssl_error(bev);
 
     if ((what & BEV_EVENT_CONNECTED) != 0) {
-        if (!is_right_certificate(t))
+        t->got = 1;
+        if (!is_right_certificate(t)) {
             try_failed(t, "another certificate than the gateway's: a login page of this network, or somebody in between");
-        else if (!ask(t))
+            return;
+        }
+        t->got = 2;
+        if (!ask(t))
             try_failed(t, "out of memory");
         return;
     }
@@ -379,6 +389,7 @@ static void race_start(struct uplink *u)
     if (u->link != 0 || u->is_racing || u->known_count == 0)
         return;
     u->is_racing = true;
+    u->got = 0;
     u->next = 0;
     race_go_on(u);
 }

@@ -12,6 +12,7 @@
 
 enum {
     UPLINK_GATEWAYS_MAX = 16,
+    UPLINK_ERROR_MAX    = 192,
     UPLINK_RACE_MS      = 400,     /* one more address is tried after */
     UPLINK_TRY_MS       = 15000,   /* an address that takes longer does not work */
     UPLINK_PAUSE_MS     = 1000,    /* after all have failed; doubles ... */
@@ -43,7 +44,7 @@ struct uplink_info {
     bool     is_trying;
     uint32_t pause_ms;        /* until the next try, when none is under way */
     uint64_t links;           /* made since the start */
-    char     last_error[128]; /* why the last address failed; empty: none did */
+    char     last_error[UPLINK_ERROR_MAX]; /* why the last address failed; empty: none did */
 };
 void     uplink_info(const struct uplink *u, struct uplink_info *out);
 
