@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "apps/profile/profile.h"
@@ -16,7 +17,7 @@
 #include "crypto/text.h"
 #include "crypto/vault_file.h"
 
-enum { ID_TEXT_LEN = 2 * GATEWAY_ID_LEN, DAY_S = 86400, CONTRIBUTOR_LEAST = 2 };
+enum { ID_TEXT_LEN = 2 * GATEWAY_ID_LEN, DAY_S = 86400, CONTRIBUTOR_LEAST = 2, FRESH_S = 2 };
 
 struct invites {
     char folder[PROFILE_PATH_MAX], usage[PROFILE_PATH_MAX];
@@ -192,12 +193,14 @@ bool invites_refresh(struct invites *s)
 
     if (stat(s->folder, &st) != 0)
         return false;
-    if (s->is_read && st.st_mtim.tv_sec == s->changed.tv_sec && st.st_mtim.tv_nsec == s->changed.tv_nsec)
+    bool is_changed = !s->is_read || st.st_mtim.tv_sec != s->changed.tv_sec || st.st_mtim.tv_nsec != s->changed.tv_nsec;
+    /* Two changes within one tick of the file system's clock look like one, so a fresh folder is read once more. */
+    time_t age_s = time(NULL) - st.st_mtim.tv_sec;
+    if (!is_changed && (age_s < 0 || age_s > FRESH_S))
         return false;
     DIR *d = opendir(s->folder);
     if (d == NULL)
         return false;
-    /* A change within the same tick of the file system's clock is seen the next time. */
     s->changed = st.st_mtim;
     s->is_read = true;
     for (size_t i = 0; i < s->count; i++)
@@ -206,7 +209,7 @@ bool invites_refresh(struct invites *s)
         if (is_invite_name(at->d_name))
             (void)read_one(s, at->d_name);
     closedir(d);
-    return true;
+    return is_changed;
 }
 
 enum err invites_open(struct invites **out, const char *data_folder)
