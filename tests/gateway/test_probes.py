@@ -101,11 +101,10 @@ def compare(gateway, where, kind):
     print(f"{kind}: {len(cases)} answers are the same")
 
 
-def replay(gateway, link):
-    """What an invited user has said on one connection is worth nothing on the next."""
+def no_token_of_ours(gateway, link):
+    """Octets of a real invite, but not proven for this connection (what test_invites shows of a replay)."""
     raw = base64.urlsafe_b64decode(link.split("#")[1] + "==")
     assert raw[:2] == b"\1\1"
-    # The user's part is played by a node; here only the token of another connection is tried, which no exporter fits.
     connection = tls("127.0.0.1", gateway.PORT)
     out, _ = answer(connection, UPGRADE % base64.urlsafe_b64encode(raw[35:75]).rstrip(b"="), 1)
     assert out.startswith(b"HTTP/1.1 200"), out[:100]
@@ -120,7 +119,10 @@ def slow(gateway):
     garbage = socket.create_connection(("127.0.0.1", gateway.PORT), 5)
     garbage.sendall(b"GET / HTTP/1.1\r\n\r\n")
     garbage.settimeout(5)
-    assert len(garbage.recv(100)) < 20     # an alert, or nothing
+    try:
+        assert len(garbage.recv(100)) < 20     # an alert, or nothing
+    except ConnectionResetError:
+        pass
     for s in silent + [garbage]:
         s.close()
 
@@ -143,7 +145,7 @@ def main():
     link = gateway.invite("probe")
     gateway.start("--site", site)
     compare(gateway, os.path.join(gateway.data, "web.sock"), "the built-in site")
-    replay(gateway, link)
+    no_token_of_ours(gateway, link)
     slow(gateway)
     gateway.stop()
 
