@@ -28,6 +28,8 @@ const struct gw_key gw_keys[] = {
     { "capacity", "SIZE", "4G", "disk for bundles that wait", "", GW_SIZE, FIELD(capacity_bytes), UINT64_C(1) << 20, UINT64_C(1) << 44 },
     { "visitors-max", "N", "1024", "connections at a time that have shown no invite",
       "Browsers, probes and users on their way in. Beyond, new connections are closed at once.", GW_NUMBER, FIELD(visitors_max), 4, 65536 },
+    { "proxy-protocol", "yes|no", "no", "connections begin with a PROXY line",
+      "Behind a load balancer that sends one (HAProxy send-proxy, nginx proxy_protocol on). All must then.", GW_SWITCH, FIELD(is_proxied), 0, 0 },
     { "log-level", "LEVEL", "info", "error, warning, info or debug", "No level logs addresses or who uses which invite.", GW_LEVEL,
       FIELD(log_level), 0, 0 },
 };
@@ -103,6 +105,11 @@ enum err gw_config_set(struct gw_config *c, const char *name, const char *text, 
         case GW_LISTEN: return add_place(c->listen, &c->listen_count, GW_LISTEN_MAX, text, true, why);
         case GW_ADDRESS: return add_place(c->address, &c->address_count, GATEWAY_ADDRESSES_MAX, text, false, why);
         case GW_LEVEL: return set_level(field, text, why);
+        case GW_SWITCH:
+            if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)
+                return fail(ERR_MALFORMED, why, "wants yes or no");
+            *(bool *)field = strcmp(text, "yes") == 0;
+            return ERR_NONE;
         case GW_SIZE:
         case GW_NUMBER: return set_quantity(field, key, text, why);
         }

@@ -22,12 +22,13 @@ struct gw_config {
     char certificate_key[PROFILE_PATH_MAX];
     uint64_t capacity_bytes;
     uint64_t visitors_max;
+    bool     is_proxied;
     uint64_t log_level;
 };
 
 struct gw_key {
     const char *name, *value, *usual, *summary, *detail;
-    enum { GW_TEXT, GW_LISTEN, GW_ADDRESS, GW_SIZE, GW_NUMBER, GW_LEVEL } kind;
+    enum { GW_TEXT, GW_LISTEN, GW_ADDRESS, GW_SIZE, GW_NUMBER, GW_SWITCH, GW_LEVEL } kind;
     size_t offset;
     uint64_t least, most;
 };

@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "apps/gateway/proxy_header.h"
 #include "apps/gateway/tls.h"
 #include "mesh/links/openssl.h"
 
@@ -26,6 +27,15 @@ enum {
     IDLE_S          = 300,          /* of a visitor; the web site's own patience is usually shorter */
     SPLICE_MAX      = 256 * 1024,   /* on its way in one direction */
     ACCEPT_PAUSE_MS = 200,          /* out of descriptors */
+};
+
+/* A connection whose PROXY header is yet to come. */
+struct newcomer {
+    struct front *front;
+    struct newcomer *next, *prev;
+    struct event *ready;
+    int fd;
+    unsigned looks;
 };
 
 /* Somebody who has shown no invite. */
@@ -45,6 +55,8 @@ struct front {
     size_t listener_count;
     struct event *accept_again;
     struct visitor *visitors;
+    struct newcomer *newcomers;
+    size_t newcomer_count;
     struct front_info info;
 };
 
@@ -267,16 +279,11 @@ static void on_out_event(struct bufferevent *bev, short what, void *ctx)
 
 /* ---- New connections ---- */
 
-static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *from, int from_len, void *ctx)
+static void begin_tls(struct front *f, int fd)
 {
-    struct front *f = ctx;
     struct timeval soon = { HANDSHAKE_S, 0 };
     int on = 1;
 
-    (void)l;
-    (void)from;
-    (void)from_len;
-    f->info.accepted++;
     struct visitor *v = f->info.visitors < f->config.visitors_max ? calloc(1, sizeof *v) : NULL;
     SSL *ssl = v != NULL ? SSL_new(f->config.tls) : NULL;
     struct evbuffer *head = ssl != NULL ? evbuffer_new() : NULL;
@@ -307,6 +314,93 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     bufferevent_setwatermark(bev, EV_READ, 0, SPLICE_MAX);
     bufferevent_set_timeouts(bev, &soon, &soon);
     bufferevent_enable(bev, EV_READ | EV_WRITE);
+}
+
+static void newcomer_free(struct newcomer *n)
+{
+    if (n->prev != NULL)
+        n->prev->next = n->next;
+    else
+        n->front->newcomers = n->next;
+    if (n->next != NULL)
+        n->next->prev = n->prev;
+    n->front->newcomer_count--;
+    if (n->ready != NULL)
+        event_free(n->ready);
+    if (n->fd >= 0)
+        close(n->fd);
+    free(n);
+}
+
+static void on_newcomer(evutil_socket_t fd, short what, void *ctx);
+
+/* Readable again, or, while part of the header lies there unread, a moment later: level-triggered waiting would spin on it. */
+static bool newcomer_wait(struct newcomer *n, bool has_part)
+{
+    struct timeval patience_left = { HANDSHAKE_S, 0 }, moment = { 0, ACCEPT_PAUSE_MS * 1000 };
+
+    if (++n->looks > HANDSHAKE_S * 1000 / ACCEPT_PAUSE_MS)
+        return false;
+    if (n->ready != NULL)
+        event_free(n->ready);
+    n->ready = event_new(n->front->base, has_part ? -1 : n->fd, has_part ? 0 : EV_READ, on_newcomer, n);
+    return n->ready != NULL && event_add(n->ready, has_part ? &moment : &patience_left) == 0;
+}
+
+/* Takes the header and not an octet more: the rest is TLS. */
+static void on_newcomer(evutil_socket_t fd, short what, void *ctx)
+{
+    struct newcomer *n = ctx;
+    struct front *f = n->front;
+    uint8_t seen[PROXY_HEADER_MAX];
+    size_t len = 0;
+    bool is_late = fd >= 0 && (what & EV_TIMEOUT) != 0;
+    ssize_t got = is_late ? 0 : recv(n->fd, seen, sizeof seen, MSG_PEEK | MSG_DONTWAIT);
+    enum err e = got > 0 ? proxy_header_find(bytes_of(seen, (size_t)got), &len) : ERR_MALFORMED;
+
+    if (e == ERR_NOT_FOUND && newcomer_wait(n, true))
+        return;
+    if (e == ERR_NONE && recv(n->fd, seen, len, MSG_DONTWAIT) == (ssize_t)len) {
+        int whole = n->fd;
+
+        n->fd = -1;
+        newcomer_free(n);
+        begin_tls(f, whole);
+        return;
+    }
+    newcomer_free(n);
+}
+
+static void await_header(struct front *f, int fd)
+{
+    struct newcomer *n = f->newcomer_count < f->config.visitors_max ? calloc(1, sizeof *n) : NULL;
+
+    if (n == NULL) {
+        f->info.turned_away++;
+        close(fd);
+        return;
+    }
+    *n = (struct newcomer){ .front = f, .next = f->newcomers, .fd = fd };
+    if (f->newcomers != NULL)
+        f->newcomers->prev = n;
+    f->newcomers = n;
+    f->newcomer_count++;
+    if (!newcomer_wait(n, false))
+        newcomer_free(n);
+}
+
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *from, int from_len, void *ctx)
+{
+    struct front *f = ctx;
+
+    (void)l;
+    (void)from;
+    (void)from_len;
+    f->info.accepted++;
+    if (f->config.is_proxied)
+        await_header(f, fd);
+    else
+        begin_tls(f, fd);
 }
 
 static void on_accept_again(evutil_socket_t fd, short what, void *ctx)
@@ -389,6 +483,8 @@ void front_stop(struct front *f)
     f->listener_count = 0;
     while (f->visitors != NULL)
         visitor_free(f->visitors);
+    while (f->newcomers != NULL)
+        newcomer_free(f->newcomers);
 }
 
 void front_info(const struct front *f, struct front_info *out)

@@ -21,6 +21,7 @@ struct front_config {
     struct gate *gate;
     struct ssl_ctx_st *tls;              /* taken */
     size_t visitors_max;
+    bool is_proxied;                     /* connections begin with a PROXY header */
     const char *site_socket;             /* a Unix socket; or NULL: */
     struct lan_address site;
     uint64_t (*now_unix_s)(void);        /* 0: no clock */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "apps/gateway/config.h"
 #include "apps/gateway/invites.h"
@@ -10,6 +11,7 @@
 #include "apps/gateway/tls.h"
 #include "apps/profile/units.h"
 #include "apps/service/clock.h"
+#include "apps/service/qr.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "crypto/text.h"
@@ -21,8 +23,8 @@ struct command {
     char **argv;
     const char *verb;              /* NULL: run */
     const char *argument;
-    const char *label, *quota, *expires;
-    bool wants_help, wants_version, wants_example;
+    const char *label, *quota, *expires, *png, *with;
+    bool wants_qr, wants_help, wants_version, wants_example;
 };
 
 static int complain(int status, const char *what, const char *why)
@@ -35,7 +37,8 @@ static void print_help(void)
 {
     fputs("usage: staffetta-gateway [--KEY VALUE]... [VERB]\n\n"
           "Without a verb it runs the gateway. Verbs:\n"
-          "  invite --label NAME [--quota SIZE/day] [--expires SPAN]   print a link to give away\n"
+          "  invite --label NAME [--quota SIZE/day] [--expires SPAN] [--qr] [--png FILE] [--with LINK]\n"
+          "                                                            print a link to give away; --with adds the gateways of another\n"
           "  list                                                      invites, and what was brought by each\n"
           "  revoke LABEL|ID                                           make them worthless, at once\n\n"
           "Keys (also in the file --config FILE, /etc/staffetta/gateway.conf):\n", stdout);
@@ -69,9 +72,12 @@ static enum err read_command(struct command *c, int argc, char **argv, const cha
     for (int i = 1; i < argc; i++) {
         const struct { const char *name; const char **to; } own[] = {
             { "config", file }, { "label", &c->label }, { "quota", &c->quota }, { "expires", &c->expires },
+            { "png", &c->png }, { "with", &c->with },
         };
         const char *word = argv[i];
-        bool is_known = false;
+        bool is_known = strcmp(word, "--qr") == 0;
+
+        c->wants_qr = c->wants_qr || is_known;
 
         c->wants_help = c->wants_help || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
         c->wants_version = c->wants_version || strcmp(word, "--version") == 0;
@@ -221,8 +227,11 @@ static int verb_invite(const struct command *c, const struct gw_config *config, 
     if (status == 0) {
         v.expires_unix_s = c->expires != NULL ? v.made_unix_s + span_s : 0;
         memcpy(v.label, c->label, strlen(c->label) + 1);
-        link->count = 1;
-        if (fill_gateway(config, &v, &link->gateways[0], why) != ERR_NONE)
+        if (c->with != NULL && gateway_link_read(link, bytes_of_text(c->with)) != ERR_NONE)
+            status = complain(2, "--with wants a gateway link", "");
+        else if (link->count == GATEWAYS_PER_LINK_MAX)
+            status = complain(2, "the link given with --with is full: it names four gateways", "");
+        else if (fill_gateway(config, &v, &link->gateways[link->count++], why) != ERR_NONE)
             status = complain(1, why, "");
         else if (invites_add(invites, &v) != ERR_NONE)
             status = complain(1, "the invite cannot be written to", config->data);
@@ -230,6 +239,10 @@ static int verb_invite(const struct command *c, const struct gw_config *config, 
     if (status == 0) {
         gateway_link_write(link, text);
         puts(text);
+        if (c->wants_qr && qr_print(stdout, text, isatty(1) != 0) != ERR_NONE)
+            status = complain(1, "the link is too long for a QR code", "");
+        if (c->png != NULL && qr_write_png(c->png, text) != ERR_NONE)
+            status = complain(1, "the image cannot be written:", c->png);
     }
     free(link);
     free(text);

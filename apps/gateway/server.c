@@ -286,7 +286,7 @@ static enum err listen_at(struct server *s, const char *text)
 static enum err open_front(struct server *s)
 {
     static const char *const usual[] = { ":443", ":5222" };
-    struct front_config c = { .log = &s->log, .host = s->host, .visitors_max = s->config->visitors_max,
+    struct front_config c = { .log = &s->log, .host = s->host, .visitors_max = s->config->visitors_max, .is_proxied = s->config->is_proxied,
                               .now_unix_s = clock_wall_or_none };
     char why[GW_WHY_MAX];
     enum err e;
