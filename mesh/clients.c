@@ -6,7 +6,7 @@
 
 #include "mesh/contact.h"
 
-enum { SWEEP_MS = 1000, PLACES = 2 * CLIENTS_MAX };
+enum { SWEEP_MS = 1000, PLACES = 2 * CLIENTS_MAX, NEWS_MAX = 256 };
 
 static struct contact **place_of(const struct clients *c, uint32_t link)
 {
@@ -139,27 +139,53 @@ void clients_committed(struct clients *c)
     }
 }
 
-static void tend_one(struct clients *c, struct contact *at, bool is_news, bool is_time)
+/* Buckets of what came since they were told last; more than NEWS_MAX is news for everybody. */
+struct news { uint32_t buckets[NEWS_MAX]; size_t count; bool is_too_much; };
+
+static bool note_news(void *ctx, const struct store_entry *e)
 {
-    if (is_news && at->mailbox != NULL)
+    struct news *n = ctx;
+
+    n->is_too_much = n->count == NEWS_MAX;
+    if (!n->is_too_much)
+        n->buckets[n->count++] = e->bucket;
+    return !n->is_too_much;
+}
+
+static bool is_news_to(const struct news *n, const struct contact *at)
+{
+    if (at->mailbox == NULL)
+        return false;
+    for (size_t i = 0; i < n->count; i++)
+        if (mailbox_wants(at->mailbox, n->buckets[i]))
+            return true;
+    return n->is_too_much;
+}
+
+static void tend_one(struct clients *c, struct contact *at, const struct news *news, bool is_time)
+{
+    if (is_news_to(news, at))
         clients_due(c, at);
     if (!is_time)
         return;
     uint64_t before = contact_wake_at_ms(at);
     contact_wake(at);
-    if (before <= at->core->now_ms || contact_is_talk_due(at) || !contact_is_settled(at))
+    if (before <= at->core->now_ms || contact_is_talk_due(at) || !take_is_idle(at))
         clients_due(c, at);
 }
 
-void clients_tend(struct clients *c, uint64_t last_seq, uint64_t now_ms)
+void clients_tend(struct clients *c, const struct store *store, uint64_t last_seq, uint64_t now_ms)
 {
+    struct news news = { .count = 0 };
     bool is_news = last_seq != c->considered_seq, is_time = now_ms - c->swept_ms >= SWEEP_MS;
 
     if (c->count == 0 || (!is_news && !is_time))
         return;
+    if (is_news)
+        store_walk_since(store, c->considered_seq, note_news, &news);
     for (size_t i = 0; i < c->cap; i++)
         if (c->places[i] != NULL)
-            tend_one(c, c->places[i], is_news, is_time);
+            tend_one(c, c->places[i], &news, is_time);
     c->considered_seq = last_seq;
     if (is_time)
         c->swept_ms = now_ms;

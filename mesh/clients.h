@@ -9,6 +9,7 @@
 #include "mesh/base/bytes.h"
 
 struct contact;
+struct store;
 
 struct clients {
     struct contact **places;            /* by link number, modulo `cap`; twice as many as there may be */
@@ -36,8 +37,8 @@ void     clients_leave(struct clients *c, int why);
 /* Of all who were heard: what they brought is durable, and they are due. */
 void     clients_committed(struct clients *c);
 
-/* Those who listen for what came up to `last_seq` are due; those whose time has come are woken. */
-void     clients_tend(struct clients *c, uint64_t last_seq, uint64_t now_ms);
+/* Those who wait for something that came up to `last_seq` are due; those whose time has come are woken. */
+void     clients_tend(struct clients *c, const struct store *store, uint64_t last_seq, uint64_t now_ms);
 uint64_t clients_wake_at_ms(const struct clients *c);
 
 #endif

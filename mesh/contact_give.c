@@ -545,10 +545,12 @@ static bool is_all_fetched(const struct contact *c)
 /* Only when all before it was answered and acknowledged: whoever asks from here on misses nothing. */
 static void write_cursor(struct contact *c, struct writer *w)
 {
+    uint64_t given = c->give.offered_first + c->give.sent_first, now_ms = c->core->now_ms;
     uint8_t cursor[CURSOR_LEN];
 
-    if (c->mailbox != NULL && is_all_fetched(c) && mailbox_cursor(c->mailbox, cursor) && record_put_cursor(w, cursor))
-        mailbox_told(c->mailbox);
+    if (c->mailbox != NULL && is_all_fetched(c) && mailbox_cursor(c->mailbox, given, now_ms, cursor) &&
+        record_put_cursor(w, cursor))
+        mailbox_told(c->mailbox, given, now_ms);
 }
 
 /* ---- The whole ---- */

@@ -7,7 +7,9 @@
 enum { MAP_BITS = 12, MAP_LEN = (1 << MAP_BITS) / 8 };
 
 struct mailbox {
-    uint64_t epoch, position, told;
+    uint64_t epoch, position;
+    uint64_t told, told_given, told_ms;
+    bool is_ever_told;
     uint8_t whole[MAP_LEN];            /* by the first 12 bits: all of it is wanted */
     uint8_t part[MAP_LEN];             /* some of it is */
     size_t long_count;
@@ -99,16 +101,19 @@ void mailbox_advance(struct mailbox *m, uint64_t seq)
         m->position = seq;
 }
 
-bool mailbox_cursor(const struct mailbox *m, uint8_t out[CURSOR_LEN])
+bool mailbox_cursor(const struct mailbox *m, uint64_t given, uint64_t now_ms, uint8_t out[CURSOR_LEN])
 {
     struct writer w = writer_of(out, CURSOR_LEN);
 
     writer_u64(&w, m->epoch);
     writer_u64(&w, m->position);
-    return m->position != m->told;
+    return m->position != m->told && (!m->is_ever_told || given != m->told_given || now_ms - m->told_ms >= CURSOR_EVERY_MS);
 }
 
-void mailbox_told(struct mailbox *m)
+void mailbox_told(struct mailbox *m, uint64_t given, uint64_t now_ms)
 {
     m->told = m->position;
+    m->told_given = given;
+    m->told_ms = now_ms;
+    m->is_ever_told = true;
 }

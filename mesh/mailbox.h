@@ -24,8 +24,10 @@ bool     mailbox_wants(const struct mailbox *m, uint32_t bucket);
 uint64_t mailbox_position(const struct mailbox *m);
 void     mailbox_advance(struct mailbox *m, uint64_t seq);
 
-/* The cursor for the position, if it was not told yet. False: it was. */
-bool     mailbox_cursor(const struct mailbox *m, uint8_t out[CURSOR_LEN]);
-void     mailbox_told(struct mailbox *m);
+/* The cursor for the position, if it is worth telling: once after the FETCH, when something was given since (`given` counts
+ * it), and else every CURSOR_EVERY_MS: what others get is nobody's business, and a record a bundle would tell. */
+enum { CURSOR_EVERY_MS = 600000 };
+bool     mailbox_cursor(const struct mailbox *m, uint64_t given, uint64_t now_ms, uint8_t out[CURSOR_LEN]);
+void     mailbox_told(struct mailbox *m, uint64_t given, uint64_t now_ms);
 
 #endif

@@ -544,7 +544,7 @@ enum err node_commit(struct node *n)
             contact_committed(c->contacts[i]);
     }
     clients_committed(&c->clients);
-    clients_tend(&c->clients, c->last_seq, c->now_ms);
+    clients_tend(&c->clients, c->store, c->last_seq, c->now_ms);
     return ERR_NONE;
 }
 
@@ -555,7 +555,7 @@ void node_wake(struct node *n, uint64_t now_ms)
         if (n->core.contacts[i] != NULL)
             contact_wake(n->core.contacts[i]);
     }
-    clients_tend(&n->core.clients, n->core.last_seq, n->core.now_ms);
+    clients_tend(&n->core.clients, n->core.store, n->core.last_seq, n->core.now_ms);
     if (store_next_deadline_s(n->core.store) <= store_clock_s(n->core.store))
         (void)store_expire(n->core.store, EXPIRE_BATCH);
 }

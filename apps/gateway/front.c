@@ -46,6 +46,7 @@ struct visitor {
     SSL *ssl;                         /* `out` owns it */
     struct evbuffer *head;            /* copy of the first request so far; NULL: it is decided */
     bool is_out_over, is_site_over;
+    bool is_site_reached;
 };
 
 struct front {
@@ -60,7 +61,7 @@ struct front {
     struct front_info info;
 };
 
-static const struct timeval patience = { IDLE_S, 0 };
+static const struct timeval patience = { IDLE_S, 0 }, without_site = { 5, 0 };
 
 /* ---- Visitors ---- */
 
@@ -97,7 +98,10 @@ static size_t waiting(struct bufferevent *bev)
 /* The end of a direction is passed on like everything else, once what came before it is. */
 static void pass_end(struct visitor *v)
 {
-    if (v->is_site_over && waiting(v->out) == 0) {
+    /* A web site that is down keeps nobody out who has an invite. */
+    if (v->is_site_over && !v->is_site_reached && v->head != NULL && !v->is_out_over) {
+        bufferevent_set_timeouts(v->out, &without_site, NULL);
+    } else if (v->is_site_over && waiting(v->out) == 0) {
         SSL_shutdown(v->ssl);
         visitor_free(v);
     } else if (v->is_out_over && !v->is_site_over && v->site != NULL && waiting(v->site) == 0) {
@@ -133,8 +137,10 @@ static void on_site_event(struct bufferevent *bev, short what, void *ctx)
 {
     struct visitor *v = ctx;
 
-    if ((what & BEV_EVENT_CONNECTED) != 0)
+    if ((what & BEV_EVENT_CONNECTED) != 0) {
+        v->is_site_reached = true;
         return;
+    }
     /* What it said before it hung up is still in the buffer. */
     pass(bev, v->out);
     bufferevent_disable(bev, EV_READ | EV_WRITE);
@@ -252,10 +258,12 @@ static void on_out_readable(struct bufferevent *bev, void *ctx)
 
     if (v->head != NULL && is_let_in(v))
         return;
-    if (v->site != NULL && !v->is_site_over)
+    if (v->site != NULL && !v->is_site_over) {
         pass(bev, v->site);
-    else
-        evbuffer_drain(bufferevent_get_input(bev), evbuffer_get_length(bufferevent_get_input(bev)));
+        return;
+    }
+    evbuffer_drain(bufferevent_get_input(bev), evbuffer_get_length(bufferevent_get_input(bev)));
+    pass_end(v);
 }
 
 static void on_out_event(struct bufferevent *bev, short what, void *ctx)

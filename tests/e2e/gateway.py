@@ -4,6 +4,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import time
 
 from world import Person, wait_for
 
@@ -64,9 +65,15 @@ class Gateway(Person):
         self.stop(signal.SIGKILL)
 
 
-def tls(address, port):
-    """A TLS connection as a browser that ignores the certificate would make it."""
+def tls(address, port, first=b"", pieces=1):
+    """A TLS connection as a browser that ignores the certificate would make it, after `first` in clear."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(socket.create_connection((address, port), 10))
+    connection = socket.create_connection((address, port), 10)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    step = max(1, len(first) // pieces)
+    for i in range(0, len(first), step):
+        connection.sendall(first[i:i + step])
+        time.sleep(0.02)
+    return context.wrap_socket(connection)

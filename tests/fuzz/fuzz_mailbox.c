@@ -44,9 +44,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
                 abort();
         }
         mailbox_advance(m, 900);
-        if (mailbox_cursor(m, cursor))
-            mailbox_told(m);
-        if (mailbox_cursor(m, cursor))
+        if (mailbox_cursor(m, 0, 5, cursor))
+            mailbox_told(m, 0, 5);
+        if (mailbox_cursor(m, 1, CURSOR_EVERY_MS + 5, cursor))
             abort();
         mailbox_free(m);
     }

@@ -152,6 +152,17 @@ def main():
     os.chdir(site)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    gateway.start("--site", site, "--proxy-protocol", "yes")
+    for header in (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 443\r\n", bytes.fromhex("0d0a0d0a000d0a515549540a2111000cc0000201c0000202000101bb")):
+        for pieces in (1, 3):
+            out, _ = answer(tls("127.0.0.1", gateway.PORT, header, pieces), PROBES["a browser"], 1)
+            assert out.startswith(b"HTTP/1.1 200"), out[:100]
+    try:
+        tls("127.0.0.1", gateway.PORT)
+        raise AssertionError("a connection without a PROXY header was taken")
+    except OSError:
+        pass
+    gateway.stop()
     gateway.start("--site", f"127.0.0.1:{server.server_port}")
     compare(gateway, ("127.0.0.1", server.server_port), "a server behind")
     gateway.stop()

@@ -163,12 +163,12 @@ static void check_put_and_fetch(void)
     /* From the cursor on there is nothing; from the beginning nothing is sent that is there. */
     uint8_t last[MAILBOX_CURSOR_LEN];
     struct node_counters before, after;
-    memcpy(last, w.cursor[1], sizeof last);
     hang_up(&w, 1);
     node_counters(node_of(&w, GATEWAY), &before);
     connect(&w, 1, UINT64_MAX, true);
     fetch(&w, 1, 0xab0000, 8);
     run(&w);
+    memcpy(last, w.cursor[1], sizeof last);
     memset(w.cursor[1], 0, sizeof w.cursor[1]);
     fetch(&w, 1, 0xab0000, 8);
     run(&w);
@@ -289,7 +289,16 @@ static void check_filter(void)
     REQUIRE(mailbox_new(&m, bytes_of(body, sizeof body), cursor, 9, 60) == ERR_NONE);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         CHECK(mailbox_wants(m, cases[i].bucket) == cases[i].want);
-    CHECK(mailbox_position(m) == 50 && !mailbox_cursor(m, cursor));
+    CHECK(mailbox_position(m) == 50 && !mailbox_cursor(m, 1, 1, cursor));
+    /* Told once, then for a reason, or after a while. */
+    mailbox_advance(m, 55);
+    CHECK(mailbox_cursor(m, 0, 1, cursor));
+    mailbox_told(m, 0, 1);
+    mailbox_advance(m, 56);
+    CHECK(!mailbox_cursor(m, 0, 2, cursor) && mailbox_cursor(m, 1, 2, cursor) && mailbox_cursor(m, 0, 1 + CURSOR_EVERY_MS, cursor));
+    memset(cursor, 0, sizeof cursor);
+    cursor[0] = 9;
+    cursor[8] = 50;
     mailbox_free(m);
     /* Of another database, or of the future: from the beginning. */
     REQUIRE(mailbox_new(&m, bytes_of(body, sizeof body), cursor, 8, 60) == ERR_NONE);
