@@ -282,6 +282,7 @@ bool node_link_info(const struct node *n, uint32_t link, struct node_link_info *
     info.bundles_in = c->bundles_in;
     info.bundles_out = c->bundles_out;
     info.rtt_ms = c->rtt_ms;
+    info.peer_clock_min = info.is_ready ? c->peer.clock_min : CLOCK_UNKNOWN_MIN;
     if (info.is_ready) {
         info.bundles_to_come = take_left(c);
         info.bundles_to_give = give_left(c);

@@ -119,6 +119,7 @@ struct node_link_info {
     uint64_t bundles_to_come;        /* known to be missing here; 0 when settled */
     uint64_t bundles_to_give;
     uint32_t rtt_ms;                 /* 0: unknown */
+    uint32_t peer_clock_min;         /* theirs at the handshake, since 2025; UINT32_MAX: they have none, or none was said */
 };
 bool node_link_info(const struct node *n, uint32_t link, struct node_link_info *out);
 

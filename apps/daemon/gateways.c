@@ -79,6 +79,18 @@ void gateways_load(struct parts *p)
     free(list);
 }
 
+/* What day the gateway has, if we are linked to one; else ours. */
+static uint32_t gateway_day(const struct parts *p)
+{
+    struct node_link_info link;
+    struct uplink_info info;
+
+    uplink_info(p->uplink, &info);
+    if (info.link != 0 && node_link_info(p->node, info.link, &link) && link.peer_clock_min != UINT32_MAX)
+        return link.peer_clock_min / (24 * 60);
+    return day_of_unix(clock_wall_unix_s());
+}
+
 void gateways_ask(struct parts *p)
 {
     static const struct mailbox_prefix all = { 0, 0 };
@@ -96,7 +108,7 @@ void gateways_ask(struct parts *p)
     }
     if ((own = calloc(MAILBOX_PREFIXES_MAX, sizeof *own)) == NULL)
         return;
-    size_t count = messenger_prefixes(p->messenger, day_of_unix(clock_wall_unix_s()), own, MAILBOX_PREFIXES_MAX);
+    size_t count = messenger_prefixes(p->messenger, gateway_day(p), own, MAILBOX_PREFIXES_MAX);
     (void)uplink_set_prefixes(p->uplink, own, count);
     free(own);
 }

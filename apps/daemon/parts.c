@@ -32,8 +32,15 @@ void parts_on_event(struct parts *p, const struct node_event *event)
         messenger_on_event(p->messenger, event, clock_wall_unix_s(), now_ms);
     if (event->kind == NODE_BEACON_CHANGED && p->lan != NULL)
         lan_beacon_changed(p->lan);
-    if (p->uplink != NULL)
+    if (p->uplink != NULL) {
+        struct uplink_info info;
+
         uplink_on_event(p->uplink, event);
+        uplink_info(p->uplink, &info);
+        /* Its clock may be right where ours is not. */
+        if (event->kind == NODE_LINK_READY && info.link == event->link)
+            p->is_mailbox_stale = true;
+    }
     on_link(p, event, now_ms);
 }
 
