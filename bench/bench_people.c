@@ -114,6 +114,12 @@ static void bench_pair(void)
 
 int main(int argc, char **argv)
 {
+    if (argc > 3 || (argc > 1 && argv[1][0] == '-')) {
+        bool is_help = argc == 2 && strcmp(argv[1], "--help") == 0;
+
+        fputs("usage: bench_people [FRIENDS [MESSAGES]]\nWhat people cost, in CPU: opening with many friends, bundles that are not ours, one message.\n", is_help ? stdout : stderr);
+        return is_help ? 0 : 2;
+    }
     bench_open(argc > 1 ? (unsigned)atoi(argv[1]) : 200, argc > 2 ? (unsigned)atoi(argv[2]) : 100);
     bench_pair();
     return 0;

@@ -33,7 +33,7 @@ static void line(const char *what, double us, double count, const char *goal)
     printf("%-52s %9.2f us  %s\n", what, us / count, goal);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct rng g = rng_system();
     struct identity *ana, *ben;
@@ -44,6 +44,12 @@ int main(void)
     struct inbox_view inbox;
     double from;
 
+    if (argc > 1 || (argc > 1 && argv[1][0] == '-')) {
+        bool is_help = argc == 2 && strcmp(argv[1], "--help") == 0;
+
+        fputs("usage: bench_session\nWhat sessions cost, in CPU of one thread: sealing, opening, expecting.\n", is_help ? stdout : stderr);
+        return is_help ? 0 : 2;
+    }
     need(crypto_start());
     need(identity_new(&ana, bytes_of_text("Ana"), DAY, &g));
     need(identity_new(&ben, bytes_of_text("Ben"), DAY, &g));

@@ -264,6 +264,12 @@ int main(int argc, char **argv)
     static const size_t counts[] = { 1000, 10000, 100000 };
     double bytes, floor_bytes, heap, heap_total, wall, floor_wall;
 
+    if (argc > 2 || (argc > 1 && argv[1][0] == '-')) {
+        bool is_help = argc == 2 && strcmp(argv[1], "--help") == 0;
+
+        fputs("usage: bench_store [FOLDER]\nWhat a bundle costs the store, beside LMDB alone, on the disk of FOLDER (/tmp).\n", is_help ? stdout : stderr);
+        return is_help ? 0 : 2;
+    }
     snprintf(folder, sizeof folder, "%s/staffetta-bench-XXXXXX", argc > 1 ? argv[1] : "/tmp");
     if (mkdtemp(folder) == NULL) {
         perror(folder);

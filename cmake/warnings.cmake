@@ -7,6 +7,8 @@ target_compile_options(sta_warnings INTERFACE
 if(STAFFETTA_WERROR)
   target_compile_options(sta_warnings INTERFACE -Werror)
 endif()
+# No program holds the name of the folder it was built in, and two people who build the same get the same.
+add_compile_options(-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 # Sanitizers have to reach the link of every program, so they are no target's own matter.
 if(STAFFETTA_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)

@@ -196,15 +196,43 @@ static void set_aside(struct ratchet_step *step, uint32_t count, uint32_t day)
     }
 }
 
-static void chain_push(struct ratchet_step *step, const uint8_t peer_key[32])
+static bool has_skipped(const struct skipped_keys *s, uint32_t serial)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->at[i].serial == serial)
+            return true;
+    }
+    return false;
+}
+
+/* Room for one more chain. A courier may be days late with a message of a chain that many answers have
+ * followed since, so a chain is kept while a key of it is: past SESSION_CHAINS_KEPT the oldest
+ * without any goes first, and one with keys only when there are SESSION_CHAINS_MAX of them. */
+static void chain_make_room(struct ratchet_step *step, const struct skipped_keys *skipped)
+{
+    struct ratchet *r = &step->next;
+    uint8_t i = r->chain_count;
+
+    if (r->chain_count < SESSION_CHAINS_KEPT)
+        return;
+    while (i > 1 && (has_skipped(skipped, r->chains[i - 1].serial) || has_skipped(&step->fresh, r->chains[i - 1].serial)))
+        i--;
+    if (i <= 1 && r->chain_count < SESSION_CHAINS_MAX)
+        return;
+    if (i <= 1) {
+        i = r->chain_count;
+        step->has_dropped_chain = true;
+        step->dropped_serial = r->chains[i - 1].serial;
+    }
+    memmove(&r->chains[i - 1], &r->chains[i], (size_t)(r->chain_count - i) * sizeof r->chains[0]);
+    r->chain_count--;
+}
+
+static void chain_push(struct ratchet_step *step, const struct skipped_keys *skipped, const uint8_t peer_key[32])
 {
     struct ratchet *r = &step->next;
 
-    if (r->chain_count == SESSION_CHAINS_MAX) {
-        step->has_dropped_chain = true;
-        step->dropped_serial = r->chains[SESSION_CHAINS_MAX - 1].serial;
-        r->chain_count--;
-    }
+    chain_make_room(step, skipped);
     memmove(&r->chains[1], &r->chains[0], r->chain_count * sizeof r->chains[0]);
     memcpy(r->chains[0].peer_key, peer_key, sizeof r->chains[0].peer_key);
     r->chains[0].serial = r->next_serial++;
@@ -214,7 +242,8 @@ static void chain_push(struct ratchet_step *step, const uint8_t peer_key[32])
 
 /* The receiving half of a DH step. Of the chain that ends, at most SESSION_GAP_MAX missing keys are kept: what was
  * lost there must not make what comes now unreadable. */
-static enum err step_to_receive(struct ratchet_step *step, const struct inner *inner, uint32_t day)
+static enum err step_to_receive(struct ratchet_step *step, const struct skipped_keys *skipped, const struct inner *inner,
+                                uint32_t day)
 {
     struct ratchet *r = &step->next;
     uint8_t shared[32];
@@ -233,11 +262,12 @@ static enum err step_to_receive(struct ratchet_step *step, const struct inner *i
     secret_wipe(shared, sizeof shared);
     secret_wipe(r->own_secret, sizeof r->own_secret);
     r->has_own_key = false;
-    chain_push(step, inner->ratchet_key);
+    chain_push(step, skipped, inner->ratchet_key);
     return ERR_NONE;
 }
 
-static enum err receive_new(struct ratchet_step *step, const struct inner *inner, bool is_new_key, uint32_t day)
+static enum err receive_new(struct ratchet_step *step, const struct skipped_keys *skipped, const struct inner *inner,
+                            bool is_new_key, uint32_t day)
 {
     uint32_t from = is_new_key ? 0 : step->next.receive_n;
     enum err e;
@@ -249,7 +279,7 @@ static enum err receive_new(struct ratchet_step *step, const struct inner *inner
     size_t room = inner->n - from + (is_new_key ? (size_t)SESSION_GAP_MAX : 0);
     if ((e = skipped_reserve(&step->fresh, room)) != ERR_NONE)
         return e;
-    if (is_new_key && (e = step_to_receive(step, inner, day)) != ERR_NONE)
+    if (is_new_key && (e = step_to_receive(step, skipped, inner, day)) != ERR_NONE)
         return e;
     set_aside(step, inner->n - from, day);
     chain_take(step->next.receive_key, step->key);
@@ -277,7 +307,7 @@ enum err ratchet_receive(const struct ratchet *r, const struct skipped_keys *ski
     if (chain > 0 && chain < r->chain_count)
         return ERR_REPLAY;
     step->next = *r;
-    e = receive_new(step, inner, chain == r->chain_count, day);
+    e = receive_new(step, skipped, inner, chain == r->chain_count, day);
     if (e != ERR_NONE)
         ratchet_abandon(step);
     return e;

@@ -61,7 +61,7 @@ struct ratchet_step {
     uint8_t key[32];
     bool    is_skipped;          /* the key was set aside earlier, at used_index */
     size_t  used_index;
-    bool    has_dropped_chain;   /* a sixth chain pushes the oldest one out */
+    bool    has_dropped_chain;   /* one chain too many pushes the oldest out, keys and all */
     uint32_t dropped_serial;
     struct skipped_keys fresh;
 };

@@ -27,7 +27,8 @@ enum {
     SESSION_LOOKAHEAD_IDLE = 1024,  /* searched in idle time for unmatched bundles */
     SESSION_GAP_MAX        = 512,
     SESSION_SKIPPED_MAX    = 2000,
-    SESSION_CHAINS_MAX     = 5,
+    SESSION_CHAINS_KEPT    = 5,     /* receiving chains kept whatever they hold */
+    SESSION_CHAINS_MAX     = 64,    /* kept while a key set aside belongs to them */
     SESSION_SKIPPED_DAYS   = 21,
     SESSION_N_MAX          = 60000,
     SESSION_ID_LEN         = 16,

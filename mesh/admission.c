@@ -91,3 +91,16 @@ enum refusal admission_judge(const struct admission *f, const struct header *h, 
     *deadline_s = f->residence_s + life_s;
     return REFUSAL_NONE;
 }
+
+enum err refusal_err(enum refusal why)
+{
+    switch (why) {
+    case REFUSAL_DUPLICATE: return ERR_EXISTS;
+    case REFUSAL_QUOTA: return ERR_FULL;
+    case REFUSAL_EXPIRED: return ERR_EXPIRED;
+    case REFUSAL_MALFORMED: return ERR_MALFORMED;
+    case REFUSAL_STAMP:
+    case REFUSAL_HOPS: return ERR_REFUSED;
+    default: return ERR_NONE;
+    }
+}

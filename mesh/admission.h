@@ -52,4 +52,7 @@ bool admission_has_room(const struct admission *f, enum quota_class which, uint3
 enum refusal admission_judge(const struct admission *f, const struct header *h, const struct carry *carry,
                          uint8_t stamp_bits_there, uint32_t *deadline_s);
 
+/* What a refusal is called outside of links. */
+enum err refusal_err(enum refusal why);
+
 #endif

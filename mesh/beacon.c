@@ -43,3 +43,10 @@ uint64_t beacon_fingerprint(const uint8_t set_xor[16], const uint8_t advert[BEAC
     memcpy(key, advert, BEACON_ADVERT_LEN);
     return hash_short(key, bytes_of(set_xor, 16)) & 0xffffffffffffu;
 }
+
+bool advert_is_heard(const uint8_t advert[BEACON_ADVERT_LEN])
+{
+    static const uint8_t nothing[BEACON_ADVERT_LEN];
+
+    return memcmp(advert, nothing, sizeof nothing) != 0;
+}

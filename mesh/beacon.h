@@ -1,4 +1,4 @@
-/* mesh/beacon.h - the 17 bytes that a node says about itself to anyone (protocol section 7.3).
+/* mesh/beacon.h - the 17 bytes that a node says about itself to anyone (protocol section 7.2).
  *
  * version 1, load 1, advert 8, fingerprint 6, flags 1. The fingerprint is SipHash of the XOR of all carried ids
  * under the advert: two nodes with equal sets see it without a word, nobody else learns anything.
@@ -24,5 +24,8 @@ enum err beacon_decode(struct beacon *out, struct bytes in);
 
 /* The fingerprint of a set, given by the XOR of its ids, under an advert. */
 uint64_t beacon_fingerprint(const uint8_t set_xor[16], const uint8_t advert[BEACON_ADVERT_LEN]);
+
+/* All zeros stand for an advert that nobody heard. */
+bool advert_is_heard(const uint8_t advert[BEACON_ADVERT_LEN]);
 
 #endif

@@ -66,13 +66,25 @@ bool stamp_search(uint8_t *bundle, const struct bundle_id *id, uint8_t bits, uin
     return false;
 }
 
+static const struct { uint8_t above_percent, bits; } demands[] = { { 70, 16 }, { 85, 20 }, { 95, STAMP_BITS_MAX } };
+enum { DEMANDS = sizeof demands / sizeof demands[0] };
+
 uint8_t stamp_demand(uint8_t fill_percent)
 {
-    if (fill_percent > 95)
-        return 22;
-    if (fill_percent > 85)
-        return 20;
-    return fill_percent > 70 ? 16 : 0;
+    uint8_t bits = 0;
+
+    for (size_t i = 0; i < DEMANDS && fill_percent > demands[i].above_percent; i++)
+        bits = demands[i].bits;
+    return bits;
+}
+
+uint8_t stamp_demand_above(uint8_t bits)
+{
+    for (size_t i = 0; i < DEMANDS; i++) {
+        if (demands[i].bits > bits)
+            return demands[i].bits;
+    }
+    return UINT8_MAX;
 }
 
 static enum err sos_check_layout(struct bytes body)

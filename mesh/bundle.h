@@ -21,8 +21,13 @@ uint8_t stamp_bits(const struct bundle_id *id, const uint8_t stamp[STAMP_LEN]);
  * written into the bundle. The caller decides how long it may take in all. */
 bool stamp_search(uint8_t *bundle, const struct bundle_id *id, uint8_t bits, uint64_t *counter, uint32_t tries);
 
-/* Bits demanded of strangers' bundles at this fill of the store, in percent. */
+enum { STAMP_BITS_MAX = 22 };
+
+/* Bits demanded of strangers' bundles at this fill of the store, in percent; STAMP_BITS_MAX at most. */
 uint8_t stamp_demand(uint8_t fill_percent);
+
+/* The least demand that a bundle with so many bits does not meet; above STAMP_BITS_MAX: none does. */
+uint8_t stamp_demand_above(uint8_t bits);
 
 /* Verifies the signature of the plain classes before they are stored (section 5). ERR_NONE for sealed bundles,
  * whose seal only the ends can check. ERR_AUTH, ERR_MALFORMED. */

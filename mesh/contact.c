@@ -1,4 +1,4 @@
-/* mesh/contact.c - the life of a conversation: handshake, records in, frames out, goodbye. */
+/* mesh/contact.c - the life of a conversation: records in, frames out, time, goodbye. */
 #include "mesh/contact.h"
 
 #include <assert.h>
@@ -7,9 +7,6 @@
 
 #include "crypto/hash.h"
 #include "mesh/beacon.h"
-#include "mesh/bundle.h"
-
-enum { HANDSHAKE_VERSION = 1, COUNT_UNSTATED = 0xffffff, CONTRIBUTOR_RESERVED = 1 };
 
 enum err contact_new(struct contact **out, struct core *core, uint32_t id, const struct link_open *how)
 {
@@ -31,7 +28,8 @@ enum err contact_new(struct contact **out, struct core *core, uint32_t id, const
         c->how.frame_max = LINK_FRAME_MAX;
     if (c->how.frame_max < BUNDLE_LEN_MIN)
         c->how.frame_max = BUNDLE_LEN_MIN;
-    c->opened_ms = c->heard_ms = core->now_ms;
+    c->is_address_written = !advert_is_heard(how->is_initiator ? how->advert_theirs : how->advert_ours);
+    c->opened_ms = c->useful_ms = c->heard_ms = core->now_ms;
     c->fetch = buffer_of_limit(CURSOR_LEN + MAILBOX_PREFIXES_MAX * FETCH_ENTRY_LEN);
     if ((e = link_new(&c->link, &p, &core->rng)) != ERR_NONE) {
         free(c);
@@ -118,103 +116,7 @@ void contact_route_peer(const struct contact *c, struct route_peer *out)
     out->is_uplink = c->how.kind == LINK_UPLINK || c->how.kind == LINK_SPOOL;
     out->stamp_bits = c->peer.stamp_bits;
     out->hops_max = c->core->hops_max;
-}
-
-/* ---- Handshake ---- */
-
-static uint64_t saturate(uint64_t v, uint64_t most)
-{
-    return v < most ? v : most;
-}
-
-static void write_payload(struct contact *c, uint8_t out[LINK_PAYLOAD_LEN])
-{
-    struct writer w = writer_of(out, LINK_PAYLOAD_LEN);
-    struct store_usage usage;
-
-    store_usage(c->core->store, &usage);
-    c->stated_seq = c->core->last_seq;
-    for (size_t k = 0; k < CLASS_COUNT; k++)
-        c->stated[k] = c->how.kind == LINK_CLIENT
-                           ? 0
-                           : saturate(usage.bundle_class_count[k], k == CLASS_SOS ? 0xffff : COUNT_UNSTATED);
-    c->told_stamp_bits = core_stamp_demand(c->core);
-    c->told_fill = usage.fill_percent;
-    writer_u8(&w, HANDSHAKE_VERSION);
-    writer_u8(&w, 0);
-    writer_u32(&w, core_clock_min(c->core));
-    writer_u8(&w, c->core->is_wall_trusted ? 1 : 0);
-    writer_u8(&w, c->told_stamp_bits);
-    writer_u8(&w, c->told_fill);
-    /* Nothing is reconciled with a gateway, so it need not know how much there is. */
-    if (!contact_is_mailbox(c)) {
-        writer_u16(&w, (uint16_t)c->stated[CLASS_SOS]);
-        writer_u24(&w, (uint32_t)c->stated[CLASS_SEALED]);
-        writer_u24(&w, (uint32_t)c->stated[CLASS_PUBLIC]);
-    }
-    writer_zero(&w, writer_left(&w));
-}
-
-static enum err read_payload(struct contact *c, struct bytes payload)
-{
-    struct reader r = reader_of(payload);
-
-    if (payload.len == 0)
-        return ERR_NONE;   /* the first message says nothing */
-    uint8_t version = reader_u8(&r);
-    reader_u8(&r);
-    c->peer.clock_min = reader_u32(&r);
-    c->peer.is_trusted = (reader_u8(&r) & 1) != 0;
-    c->peer.stamp_bits = reader_u8(&r);
-    c->peer.fill_percent = reader_u8(&r);
-    c->peer.stated[CLASS_SOS] = reader_u16(&r);
-    c->peer.stated[CLASS_SEALED] = reader_u24(&r);
-    c->peer.stated[CLASS_PUBLIC] = reader_u24(&r);
-    if (contact_is_mailbox(c))
-        memset(c->peer.stated, 0, sizeof c->peer.stated);
-    if (r.failed)
-        return ERR_MALFORMED;
-    return version == HANDSHAKE_VERSION ? ERR_NONE : ERR_VERSION;
-}
-
-static uint32_t contributor_of(const uint8_t remote_static[NOISE_KEY_LEN])
-{
-    uint8_t hash[16];
-
-    hash_derive_one(hash, sizeof hash, bytes_of(NULL, 0), "link", bytes_of(remote_static, NOISE_KEY_LEN));
-    uint32_t v = (uint32_t)hash[0] | (uint32_t)hash[1] << 8 | (uint32_t)hash[2] << 16 | (uint32_t)hash[3] << 24;
-    /* 0 is this node, 1 a file. */
-    return v > CONTRIBUTOR_RESERVED ? v : v + CONTRIBUTOR_RESERVED + 1;
-}
-
-static enum err become_ready(struct contact *c)
-{
-    const uint8_t *hash = link_hash(c->link);
-    enum err e;
-
-    if (memcmp(link_remote_static(c->link), c->core->static_public, NOISE_KEY_LEN) == 0)
-        return ERR_REFUSED;   /* ourselves, through some loop of the network */
-    c->phase = PHASE_READY;
-    c->ready_ms = c->heard_ms = c->status_ms = c->core->now_ms;
-    c->core->counters.handshakes++;
-    c->peer.contributor = c->how.kind == LINK_CLIENT ? c->how.contributor : contributor_of(link_remote_static(c->link));
-    hash_derive_one(c->sid_key, sizeof c->sid_key, bytes_of(hash, NOISE_HASH_LEN), "sid", bytes_of(NULL, 0));
-    give_init(c);
-    take_init(c);
-    c->give.live_seq = c->stated_seq;
-    for (int k = 0; k < CLASS_COUNT; k++) {
-        recon_init(&c->recon[k], &c->core->recon, (enum bundle_class)k, hash, c->sid_key);
-        if ((e = recon_start(&c->recon[k], c->how.is_initiator, c->stated[k], c->peer.stated[k], c->stated_seq)) !=
-            ERR_NONE)
-            return e;
-    }
-    struct node_event *event = core_event(c->core, NODE_LINK_READY);
-    if (event != NULL) {
-        event->link = c->id;
-        event->is_initiator = c->how.is_initiator;
-        memcpy(event->link_hash, hash, sizeof event->link_hash);
-    }
-    return ERR_NONE;
+    out->is_emptier = false;
 }
 
 /* ---- Records in ---- */
@@ -258,6 +160,16 @@ static void hear_calm(struct contact *c, uint64_t fingerprint)
         core_met(c->core, c->how.advert_theirs, fingerprint);
 }
 
+static void hear_status(struct contact *c, uint8_t stamp_bits, uint8_t fill_percent)
+{
+    uint8_t before = c->peer.stamp_bits;
+
+    c->peer.stamp_bits = stamp_bits;
+    c->peer.fill_percent = fill_percent;
+    if (stamp_bits < before)
+        core_demand_fell(c->core, c, before);
+}
+
 static void hear_reveals(struct contact *c, const uint8_t *at, size_t count)
 {
     for (size_t i = 0; i < count; i++, at += REVEAL_ENTRY_LEN)
@@ -290,30 +202,39 @@ static void hear_cursor(struct contact *c, const uint8_t *cursor)
     memcpy(event->cursor, cursor, sizeof event->cursor);
 }
 
+/* Their set tells of some bundles of ours that they carry, and so that an acknowledgement was lost. */
+static enum err hear_set(struct contact *c, const struct record *r)
+{
+    struct recon *at = &c->recon[r->type == RECORD_LIST ? r->u.list.which : r->u.cells.which];
+    enum err e = r->type == RECORD_LIST ? recon_on_list(at, r->u.list.sids)
+                                        : recon_on_cells(at, r->u.cells.round, r->u.cells.first, r->u.cells.count,
+                                                         r->u.cells.set_count, r->u.cells.cells);
+    uint64_t seq;
+
+    while (e == ERR_NONE && difference_next_carried(&at->difference, &seq))
+        custody_note_carried(c, seq);
+    return e;
+}
+
 static enum err act_on(struct contact *c, const struct record *r)
 {
     if (!is_in_place(c, r->type))
         return ERR_MALFORMED;
     switch (r->type) {
-    case RECORD_LIST: return recon_on_list(&c->recon[r->u.list.which], r->u.list.sids);
-    case RECORD_CELLS:
-        return recon_on_cells(&c->recon[r->u.cells.which], r->u.cells.round, r->u.cells.first, r->u.cells.count,
-                              r->u.cells.set_count, r->u.cells.cells);
+    case RECORD_LIST:
+    case RECORD_CELLS: return hear_set(c, r);
     case RECORD_MORE: return recon_on_more(&c->recon[r->u.more.which], r->u.more.cells);
     case RECORD_SETTLED:
         return recon_on_settled(&c->recon[r->u.settled.which], (enum settled_how)r->u.settled.how);
-    case RECORD_OFFER: return take_on_offer(c, r->u.offer.which, r->u.offer.size_code, r->u.offer.ids);
-    case RECORD_WANT: return give_on_want(c, r->u.want.answered, r->u.want.wants);
+    case RECORD_OFFER: return ask_on_offer(c, r->u.offer.which, r->u.offer.size_code, r->u.offer.ids);
+    case RECORD_WANT: return serve_on_want(c, r->u.want.answered, r->u.want.wants);
     case RECORD_BUNDLE: return take_on_bundle(c, r->u.bundle.carry, r->u.bundle.bytes);
     case RECORD_PART:
         return take_on_part(c, &r->u.part.id, r->u.part.carry, r->u.part.total, r->u.part.offset, r->u.part.bytes);
     case RECORD_CHUNK: return take_on_chunk(c, r->u.chunk.bytes);
-    case RECORD_ACK: return give_on_ack(c, r->u.ack.count, r->u.ack.exceptions);
+    case RECORD_ACK: return custody_on_ack(c, r->u.ack.count, r->u.ack.exceptions);
     case RECORD_REVEAL: hear_reveals(c, r->u.reveal.at, r->u.reveal.count); break;
-    case RECORD_STATUS:
-        c->peer.stamp_bits = r->u.status.stamp_bits;
-        c->peer.fill_percent = r->u.status.fill_percent;
-        break;
+    case RECORD_STATUS: hear_status(c, r->u.status.stamp_bits, r->u.status.fill_percent); break;
     case RECORD_RECOGNISE: hear_recognise(c, r->u.recognise.tags); break;
     case RECORD_PING:
         c->is_pong_due = true;
@@ -321,7 +242,7 @@ static enum err act_on(struct contact *c, const struct record *r)
         break;
     case RECORD_PONG: hear_pong(c, r->u.ping.echo); break;
     case RECORD_BYE: contact_close(c, ERR_NONE, false); break;
-    case RECORD_ASK: return give_on_ask(c, r->u.ask.which, r->u.ask.is_name, r->u.ask.sids);
+    case RECORD_ASK: return serve_on_ask(c, r->u.ask.which, r->u.ask.is_name, r->u.ask.sids);
     case RECORD_GONE:
         return r->u.gone.is_sids ? take_on_gone_sids(c, r->u.gone.which, r->u.gone.sids)
                                  : take_on_gone_offers(c, r->u.gone.offers);
@@ -367,8 +288,7 @@ void contact_receive(struct contact *c, struct bytes in)
         case LINK_NOTHING: return;
         case LINK_BROKEN: break;
         case LINK_PAYLOAD:
-            if ((e = read_payload(c, out)) == ERR_NONE && link_is_ready(c->link))
-                e = become_ready(c);
+            e = hello_hear(c, out);
             break;
         case LINK_FRAME:
             e = hear_frame(c, out);
@@ -385,10 +305,12 @@ static void write_status(struct contact *c, struct writer *w)
 {
     struct store_usage usage;
 
-    if (c->core->now_ms - c->status_ms < STATUS_EVERY_MS)
+    uint8_t bits = core_stamp_demand(c->core);
+
+    /* A demand that rose is told at once: what they send meanwhile is sent in vain. */
+    if (bits <= c->told_stamp_bits && c->core->now_ms - c->status_ms < STATUS_EVERY_MS)
         return;
     store_usage(c->core->store, &usage);
-    uint8_t bits = core_stamp_demand(c->core);
     int step = (int)usage.fill_percent - (int)c->told_fill;
     if (bits == c->told_stamp_bits && step < STATUS_STEP && step > -STATUS_STEP)
         return;
@@ -471,7 +393,8 @@ static enum err write_records(struct contact *c, struct writer *w)
         if (!recon_write(&c->recon[k], w))
             return ERR_NO_MEMORY;
     }
-    if ((e = take_write(c, w)) != ERR_NONE || (e = give_write(c, w)) != ERR_NONE)
+    ask_write(c, w);
+    if ((e = give_write(c, w)) != ERR_NONE)
         return e;
     write_calm(c, w);
     return ERR_NONE;
@@ -504,23 +427,15 @@ static bool seal_frame(struct contact *c, struct bytes *out)
     return true;
 }
 
-static bool next_handshake(struct contact *c, struct bytes *out)
+static bool next_hello(struct contact *c, struct bytes *out)
 {
     struct writer w = writer_of(c->core->out, sizeof c->core->out);
-    uint8_t payload[LINK_PAYLOAD_LEN];
-    enum err e;
+    enum err e = hello_say(c, &w);
 
-    if (!link_owes_handshake(c->link))
-        return false;
-    write_payload(c, payload);
-    if ((e = link_handshake(c->link, payload, &w)) == ERR_NONE && link_is_ready(c->link))
-        e = become_ready(c);
-    if (e != ERR_NONE) {
+    if (e != ERR_NONE)
         end_by(c, e);
-        return false;
-    }
     *out = writer_bytes(&w);
-    return true;
+    return e == ERR_NONE && out->len > 0;
 }
 
 bool contact_next_frame(struct contact *c, struct bytes *out)
@@ -528,7 +443,7 @@ bool contact_next_frame(struct contact *c, struct bytes *out)
     bool is_any = false;
 
     if (c->phase == PHASE_HANDSHAKE)
-        is_any = next_handshake(c, out);
+        is_any = next_hello(c, out);
     else if (c->phase != PHASE_CLOSED)
         is_any = seal_frame(c, out);
     if (is_any) {
@@ -562,8 +477,11 @@ void contact_wake(struct contact *c)
         contact_close(c, ERR_NONE, false);
     } else if (c->phase == PHASE_READY) {
         take_wake(c);
-        for (size_t k = 0; k < CLASS_COUNT; k++)
+        for (size_t k = 0; k < CLASS_COUNT; k++) {
             recon_tend(&c->recon[k]);
+            if (difference_age(&c->recon[k].difference, now_ms))
+                c->core->change_serial++;
+        }
     }
 }
 
@@ -600,6 +518,8 @@ uint64_t contact_wake_at_ms(const struct contact *c)
 
         if (r->is_deferred || (r->role == RECON_ENCODING && r->cells_due > 0))
             sooner(&at, now_ms + POLL_MS);
+        if (r->difference.lacking_waiting > 0)
+            sooner_if_ahead(&at, r->difference.lacking_mark_ms + PROMISED_MS, now_ms);
         if (r->has_snapshot || r->is_large_holder)
             sooner(&at, now_ms + RECON_IDLE_MS / 3);
     }

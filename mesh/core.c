@@ -6,8 +6,10 @@
 
 #include "crypto/hash.h"
 #include "crypto/tags.h"
+#include "mesh/beacon.h"
 #include "mesh/bundle.h"
 #include "mesh/contact.h"
+#include "mesh/route.h"
 
 static const uint64_t EPOCH_UNIX_S = 1735689600;  /* 2025-01-01 00:00 UTC, as mesh/base/header.c */
 enum { CLOCK_PEERS_MIN = 3 };
@@ -133,12 +135,14 @@ void core_admission(const struct core *c, struct admission *a, uint32_t contribu
     a->stamp_bits = c->is_stamp_demanded ? stamp_demand(a->usage.fill_percent) : 0;
 }
 
-static void count_refusal(struct core *c, const struct bundle_id *id, enum refusal why)
+static void count_refusal(struct core *c, const struct arrival *a, enum refusal why)
 {
     c->counters.refused_in++;
+    /* A stamp may be added within the second, and neighbours know the demand: they do not offer it before. */
     if (why == REFUSAL_STAMP)
         c->counters.stamps_missing++;
-    core_refuse(c, id);
+    else
+        core_refuse(c, &a->id, a->contributor);
 }
 
 enum refusal core_take(struct core *c, const struct arrival *a, bool *is_forged)
@@ -160,7 +164,7 @@ enum refusal core_take(struct core *c, const struct arrival *a, bool *is_forged)
     entry.stamp_bits = stamp_bits(&a->id, h->stamp);
     enum refusal why = admission_judge(&facts, h, &a->carry, entry.stamp_bits, &entry.deadline_s);
     if (why != REFUSAL_NONE) {
-        count_refusal(c, &a->id, why);
+        count_refusal(c, a, why);
         return why;
     }
     /* Neighbours verify before they carry, so only a liar passes a forgery on. */
@@ -176,8 +180,8 @@ enum refusal core_take(struct core *c, const struct arrival *a, bool *is_forged)
     entry.contributor = a->contributor;
     entry.bundle_class = h->bundle_class;
     entry.quota_class = (uint8_t)admission_class(&facts, h->bundle_class);
-    entry.hops = a->carry.hops;
-    entry.budget = a->carry.budget > 0 ? a->carry.budget : 1;
+    entry.hops = route_hops_kept(a->carry.hops, &c->rng);
+    entry.budget = route_budget_taken(a->carry.budget, &c->rng);
     enum err e = store_put(c->store, &entry, a->bytes);
     switch (e) {
     case ERR_NONE:
@@ -187,7 +191,7 @@ enum refusal core_take(struct core *c, const struct arrival *a, bool *is_forged)
         c->counters.duplicates_in++;
         return REFUSAL_DUPLICATE;
     case ERR_FULL:
-        count_refusal(c, &a->id, REFUSAL_QUOTA);
+        count_refusal(c, a, REFUSAL_QUOTA);
         return REFUSAL_QUOTA;
     default:
         c->failed = e;   /* the database: the commit of this turn will say so */
@@ -224,33 +228,53 @@ bool core_reveal(struct core *c, const uint8_t proof[REVEAL_LEN], uint32_t life_
     return true;
 }
 
-static struct refused *refused_place(const struct core *c, const struct bundle_id *id)
+static struct refused *refused_place(const struct core *c, const struct bundle_id *id, uint32_t contributor)
 {
-    return &c->refused[hash_short(c->key, bytes_of(id->octets, sizeof id->octets)) % REFUSED_MAX];
+    uint8_t name[sizeof id->octets + 4];
+    struct writer w = writer_of(name, sizeof name);
+
+    writer_copy(&w, bytes_of(id->octets, sizeof id->octets));
+    writer_u32(&w, contributor);
+    return &c->refused[hash_short(c->key, writer_bytes(&w)) % REFUSED_MAX];
 }
 
-void core_refuse(struct core *c, const struct bundle_id *id)
+void core_refuse(struct core *c, const struct bundle_id *id, uint32_t contributor)
 {
     if (c->refused == NULL && (c->refused = calloc(REFUSED_MAX, sizeof *c->refused)) == NULL)
         return;
-    struct refused *at = refused_place(c, id);
+    struct refused *at = refused_place(c, id, contributor);
     at->id = *id;
+    at->contributor = contributor;
     at->until_s = store_clock_s(c->store) + REFUSED_KEEP_S;
 }
 
-bool core_is_refused(const struct core *c, const struct bundle_id *id)
+bool core_is_refused(const struct core *c, const struct bundle_id *id, uint32_t contributor)
 {
     if (c->refused == NULL)
         return false;
-    const struct refused *at = refused_place(c, id);
-    return at->until_s > store_clock_s(c->store) && bundle_id_is_equal(&at->id, id);
+    const struct refused *at = refused_place(c, id, contributor);
+    return at->until_s > store_clock_s(c->store) && at->contributor == contributor && bundle_id_is_equal(&at->id, id);
+}
+
+bool core_is_promise_old(const struct core *c, const struct fetch_entry *f)
+{
+    return c->now_ms - f->asked_at_ms >= PROMISE_MS + (uint64_t)f->len;
+}
+
+void core_walk_refused(const struct core *c, uint32_t contributor, store_visit_seen *visit, void *ctx)
+{
+    for (size_t i = 0; c->refused != NULL && i < REFUSED_MAX; i++) {
+        if (c->refused[i].contributor == contributor && c->refused[i].until_s > store_clock_s(c->store) &&
+            !visit(ctx, &c->refused[i].id))
+            return;
+    }
 }
 
 bool core_is_fetched_elsewhere(const struct core *c, const struct contact *asker, const struct bundle_id *id)
 {
     const struct fetch_entry *f = fetch_find(&c->fetch, id);
 
-    if (f != NULL && f->link != asker->id)
+    if (f != NULL && f->link != asker->id && !core_is_promise_old(c, f))
         return true;
     for (size_t i = 0; i < LINKS_MAX; i++) {
         const struct contact *at = c->contacts[i];
@@ -258,7 +282,7 @@ bool core_is_fetched_elsewhere(const struct core *c, const struct contact *asker
         if (at == NULL || at == asker || at->phase != PHASE_READY)
             continue;
         for (size_t k = 0; k < CLASS_COUNT; k++) {
-            if (at->recon[k].lacking_waiting > 0 && recon_is_asked(&at->recon[k], sid_of(at->sid_key, id)))
+            if (at->recon[k].difference.lacking_waiting > 0 && difference_is_asked(&at->recon[k].difference, sid_of(at->sid_key, id)))
                 return true;
         }
     }
@@ -267,10 +291,9 @@ bool core_is_fetched_elsewhere(const struct core *c, const struct contact *asker
 
 void core_met(struct core *c, const uint8_t advert[ADVERT_RANDOM_LEN], uint64_t fingerprint)
 {
-    static const uint8_t nothing[ADVERT_RANDOM_LEN];
     struct met *to = NULL;
 
-    if (memcmp(advert, nothing, ADVERT_RANDOM_LEN) == 0)
+    if (!advert_is_heard(advert))
         return;
     for (size_t i = 0; i < MET_MAX && to == NULL; i++) {
         if (memcmp(c->met[i].advert, advert, ADVERT_RANDOM_LEN) == 0)

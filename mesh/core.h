@@ -8,6 +8,7 @@
 #include "mesh/clients.h"
 #include "mesh/fetch.h"
 #include "mesh/link.h"
+#include "mesh/mint.h"
 #include "mesh/node.h"
 #include "mesh/partial.h"
 #include "mesh/recon.h"
@@ -20,14 +21,15 @@ struct contact;
 
 enum {
     EVENTS_MAX          = 1 << 14,
-    REFUSED_MAX         = 1024,          /* bundles lately refused, whoever offers them */
+    REFUSED_MAX         = 1024,          /* bundles lately refused */
     REFUSED_KEEP_S      = 600,
     MET_MAX             = 64,            /* settled pairs remembered for beacons */
     SPREAD_DELAY_MS     = 1500,
+    PROMISE_MS          = 120000,        /* and a millisecond a byte: then a promised bundle may be asked of others too */
     CONTRIBUTOR_IMPORT  = 1,             /* bundles from a file */
 };
 
-struct refused { struct bundle_id id; uint32_t until_s; };
+struct refused { struct bundle_id id; uint32_t contributor, until_s; };
 
 /* A neighbour we were settled with: its advert and fingerprint then, and our set. */
 struct met { uint8_t advert[ADVERT_RANDOM_LEN]; uint64_t fingerprint; uint8_t our_set[16]; };
@@ -52,6 +54,7 @@ struct core {
     uint8_t key[16];                     /* secret, for tables */
 
     uint64_t last_seq;                   /* newest bundle */
+    uint64_t committed_seq;              /* newest durable bundle */
     uint64_t told_seq;                   /* NODE_STORED was said up to here */
     uint64_t change_serial;              /* bundles came or fetches ended: waiting offers look again */
 
@@ -68,6 +71,7 @@ struct core {
     struct partials partials;
     struct reveals reveals;
     struct spread spread;
+    struct mint mint;
     struct ring events;
     struct refused *refused;
     struct met met[MET_MAX];
@@ -107,13 +111,21 @@ void core_admission(const struct core *c, struct admission *a, uint32_t contribu
 uint8_t core_stamp_demand(const struct core *c);
 uint32_t core_link_rate(const struct core *c);
 
+enum stamp_work core_stamp_work(struct core *c, uint32_t tries);
+
 /* An anti-packet: true when it proved something and the bundle was removed. */
 bool core_reveal(struct core *c, const uint8_t proof[REVEAL_LEN], uint32_t life_s);
 
-void core_refuse(struct core *c, const struct bundle_id *id);
-bool core_is_refused(const struct core *c, const struct bundle_id *id);
+/* Not to be asked of this contributor again for a while. Of others it is: most reasons lie in who brings it and how (hops,
+ * life, stamp, quota), and a liar could keep a bundle away by bringing it badly. */
+void core_refuse(struct core *c, const struct bundle_id *id, uint32_t contributor);
+/* Those of this contributor, in no order. */
+void core_walk_refused(const struct core *c, uint32_t contributor, store_visit_seen *visit, void *ctx);
+bool core_is_refused(const struct core *c, const struct bundle_id *id, uint32_t contributor);
 
-/* Somebody else is fetching it: over a named want, or among short ids asked for blindly. */
+/* Somebody else is fetching it: over a named want, or among short ids asked for blindly. Not for ever, whatever else comes
+ * over that link meanwhile: a liar could promise what it wants to keep from us. */
+bool core_is_promise_old(const struct core *c, const struct fetch_entry *f);
 bool core_is_fetched_elsewhere(const struct core *c, const struct contact *asker, const struct bundle_id *id);
 
 void core_met(struct core *c, const uint8_t advert[ADVERT_RANDOM_LEN], uint64_t fingerprint);

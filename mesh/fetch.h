@@ -7,7 +7,7 @@
 
 #include "mesh/base/header.h"
 
-struct fetch_entry { struct bundle_id id; uint32_t link; uint32_t offer; uint32_t len; };  /* link 0: free */
+struct fetch_entry { struct bundle_id id; uint32_t link; uint32_t offer; uint32_t len; uint64_t asked_at_ms; };  /* link 0: free */
 
 struct fetch {
     struct fetch_entry *at;

@@ -60,6 +60,7 @@ enum err node_new(struct node **out, const struct node_config *config)
     c->recon.store = config->store;
     c->recon.now_ms = config->now_ms;
     c->next_link = 1;
+    mint_init(&c->mint);
     c->events = ring_of(sizeof(struct node_event), EVENTS_MAX);
     rng_fill(&c->rng, c->key, sizeof c->key);
     fetch_init(&c->fetch, c->key);
@@ -67,7 +68,7 @@ enum err node_new(struct node **out, const struct node_config *config)
     draw_epoch(c);
     for (int k = 0; k < CLASS_COUNT; k++)
         store_walk(c->store, (enum bundle_class)k, find_newest, &c->last_seq);
-    c->told_seq = c->clients.considered_seq = c->last_seq;
+    c->told_seq = c->committed_seq = c->clients.considered_seq = c->last_seq;
     store_fingerprint(c->store, n->beacon_set);
     node_set_wall(n, config->wall_unix_s, config->is_wall_trusted, config->now_ms);
     *out = n;
@@ -87,6 +88,7 @@ void node_free(struct node *n)
     fetch_clear(&c->fetch);
     partials_clear(&c->partials);
     reveals_clear(&c->reveals);
+    mint_clear(&c->mint);
     ring_clear(&c->events);
     free(c->refused);
     secret_wipe(n, sizeof *n);
@@ -131,6 +133,28 @@ static enum err open_client(struct core *c, const struct link_open *how, uint32_
     return ERR_NONE;
 }
 
+/* Peers that only hold their link open could take every place, with keys that cost nothing. The one that has brought nothing
+ * new for longest goes, unless it is a friend. */
+static void make_room(struct core *c)
+{
+    struct contact *least = NULL;
+
+    if (c->contact_count + LINKS_SPARE <= LINKS_MAX)
+        return;
+    for (size_t i = 0; i < LINKS_MAX; i++) {
+        struct contact *at = c->contacts[i];
+
+        if (at == NULL || (at->phase != PHASE_READY && at->phase != PHASE_HANDSHAKE) || at->is_friend ||
+            at->how.kind == LINK_UPLINK)
+            continue;
+        if (c->now_ms - at->useful_ms >= (at->phase == PHASE_READY ? LINK_USELESS_MS : LINK_SLOW_MS) &&
+            (least == NULL || at->phase < least->phase || (at->phase == least->phase && at->useful_ms < least->useful_ms)))
+            least = at;
+    }
+    if (least != NULL)
+        contact_leave(least, BYE_BUSY);
+}
+
 enum err node_link_open(struct node *n, const struct link_open *how, uint32_t *link, uint64_t now_ms)
 {
     struct core *c = &n->core;
@@ -146,6 +170,7 @@ enum err node_link_open(struct node *n, const struct link_open *how, uint32_t *l
             return e;
         c->contact_count++;
         *link = c->next_link++;
+        make_room(c);
         return ERR_NONE;
     }
     return ERR_FULL;
@@ -393,7 +418,7 @@ enum err node_submit(struct node *n, struct bytes bundle, uint32_t now_h, struct
     entry.quota_class = QUOTA_OWN;
     entry.stamp_bits = stamp_bits(&entry.id, h.stamp);
     entry.hops = route_first_hops(&c->rng);
-    entry.budget = route_first_budget(entry.len, usage.fill_percent);
+    entry.budget = route_first_budget(&usage, QUOTA_OWN, entry.len);
     if ((e = store_put(c->store, &entry, bundle)) != ERR_NONE) {
         if (e != ERR_EXISTS && e != ERR_FULL)
             c->failed = e;
@@ -411,7 +436,7 @@ enum err node_claim(struct node *n, const struct bundle_id *id)
     if (at == NULL)
         return ERR_NOT_FOUND;
     struct store_entry e = *at;
-    e.quota_class = QUOTA_OWN;
+    e.quota_class = QUOTA_CONTACT;
     return store_update(n->core.store, &e);
 }
 
@@ -435,8 +460,6 @@ enum err node_release(struct node *n, const struct bundle_id *id, const uint8_t 
 
 enum err node_import(struct node *n, struct bytes bundle, uint8_t hops, uint16_t life_h, uint64_t now_ms)
 {
-    static const enum err why[REFUSAL_COUNT] = { ERR_NONE,    ERR_EXISTS,    ERR_FULL,   ERR_REFUSED,
-                                                 ERR_EXPIRED, ERR_MALFORMED, ERR_REFUSED };
     struct core *c = &n->core;
     struct store_usage usage;
     struct arrival a = { .bytes = bundle, .contributor = CONTRIBUTOR_IMPORT, .theirs_min = CLOCK_UNKNOWN_MIN };
@@ -450,8 +473,20 @@ enum err node_import(struct node *n, struct bytes bundle, uint8_t hops, uint16_t
     unsigned units = (life_h + LIFE_UNIT_H - 1u) / LIFE_UNIT_H;
     a.carry.hops = hops;
     a.carry.life = (uint8_t)(units < 255 ? units : 255);
-    a.carry.budget = route_first_budget((uint32_t)bundle.len, usage.fill_percent);
-    return why[core_take(c, &a, &is_forged)];
+    struct admission facts = { .is_friend = false };
+    a.carry.budget = route_first_budget(&usage, admission_class(&facts, a.header.bundle_class), (uint32_t)bundle.len);
+    return refusal_err(core_take(c, &a, &is_forged));
+}
+
+enum stamp_work node_stamp_work(struct node *n, uint32_t tries, uint64_t now_ms)
+{
+    core_set_now(&n->core, now_ms);
+    return core_stamp_work(&n->core, tries);
+}
+
+bool node_has_stamp_work(const struct node *n)
+{
+    return n->core.mint.jobs.len > 0;
 }
 
 /* ---- The turn ---- */
@@ -540,6 +575,7 @@ enum err node_commit(struct node *n)
 
     if (e != ERR_NONE || (e = db_commit(c->db)) != ERR_NONE)
         return e;
+    c->committed_seq = c->last_seq;
     for (size_t i = 0; i < LINKS_MAX; i++) {
         if (c->contacts[i] != NULL)
             contact_committed(c->contacts[i]);

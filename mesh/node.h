@@ -152,7 +152,8 @@ enum beacon_verdict node_beacon_judge(const struct node *n, struct bytes beacon,
  * to the person). Its deadline is its header's expiry, counted from `day_now_h`, the hour the sender believes in. */
 enum err node_submit(struct node *n, struct bytes bundle, uint32_t now_h, struct bundle_id *id, uint64_t now_ms);
 
-/* This bundle is ours to keep (we are its recipient): it moves to the own share and goes on being carried. */
+/* This bundle is for us, from somebody we know: it moves to the contacts' share and goes on being carried. Not to the own
+ * share, which is never evicted and from which our own messages are sent: whoever may write to us could fill it. */
 enum err node_claim(struct node *n, const struct bundle_id *id);
 
 /* Stops carrying; with a reveal, tells neighbours so that copies are freed (anti-packet, section 9). */
@@ -161,6 +162,17 @@ enum err node_release(struct node *n, const struct bundle_id *id, const uint8_t 
 /* Bundles from a file or stick, checked as if a link had brought them. `life_h` is the remaining life it came with. */
 enum err node_import(struct node *n, struct bytes bundle, uint8_t hops, uint16_t life_h, uint64_t now_ms);
 
+/* Neighbours whose store fills up ask for proof of work of what strangers bring (section 10). Bundles made here wait for
+ * it: NODE_STAMP_WANTED says so once for each, and the work is done in slices, when the caller has nothing better to
+ * do, up to what a neighbour demanded and 22 bits at most. */
+enum stamp_work {
+    STAMP_NONE,       /* nothing to do */
+    STAMP_SEARCHING,
+    STAMP_FOUND,      /* one was written into its bundle: a turn commits it, and then offers the bundle again */
+};
+enum stamp_work node_stamp_work(struct node *n, uint32_t tries, uint64_t now_ms);
+bool node_has_stamp_work(const struct node *n);
+
 /* ---- The turn ---- */
 
 enum node_event_kind {
@@ -168,6 +180,7 @@ enum node_event_kind {
     NODE_CARRIED,       /* a neighbour has committed a bundle of ours: id, link, copies */
     NODE_DROPPED,       /* a bundle left: id, entry, why (ERR_EXPIRED, ERR_FULL, ERR_NONE for an anti-packet) */
     NODE_REFUSED,       /* a neighbour would not take it: id, why */
+    NODE_STAMP_WANTED,  /* one would take it with more proof of work (node_stamp_work): link, entry */
     NODE_LINK_READY,    /* handshake done: link, link_hash */
     NODE_LINK_CLOSED,   /* link, why */
     NODE_LINK_SETTLED,  /* reconciled and all transferred: link */
@@ -181,7 +194,7 @@ struct node_event {
     enum node_event_kind kind;
     uint32_t link;
     enum err why;
-    struct store_entry entry;        /* STORED, CARRIED, DROPPED, REFUSED */
+    struct store_entry entry;        /* STORED, CARRIED, DROPPED, REFUSED, STAMP_WANTED */
     uint8_t link_hash[64];           /* LINK_READY */
     bool    is_initiator;            /* LINK_READY */
     uint8_t tags[RECOGNITION_COUNT][RECOGNITION_LEN];  /* RECOGNITION */
@@ -202,7 +215,7 @@ uint64_t node_wake_at_ms(const struct node *n);
 struct node_counters {
     uint64_t bundles_in, bundles_out, duplicates_in, refused_in, refused_out, bytes_in, bytes_out;
     uint64_t handshakes, handshakes_failed, faults, sketches, sketch_cells, lists, antipackets;
-    uint64_t expired, evicted, oversized, stamps_missing, rate_limited;
+    uint64_t expired, evicted, oversized, stamps_missing, stamps_made, rate_limited;
 };
 void node_counters(const struct node *n, struct node_counters *out);
 

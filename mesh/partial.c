@@ -20,31 +20,34 @@ uint32_t partial_have(const struct partials *p, const struct bundle_id *id)
     return at != NULL ? at->have : 0;
 }
 
-/* A free place, or the one whose link is gone the longest. */
+/* A link feeds one at a time, so there always is a free place. */
 static struct partial *make_place(struct partials *p)
 {
-    struct partial *oldest = NULL;
+    for (size_t i = 0; i < PARTIALS_MAX; i++) {
+        if (p->all[i].at == NULL)
+            return &p->all[i];
+    }
+    return NULL;
+}
 
+static void drop_old(struct partials *p, uint64_t now_ms)
+{
     for (size_t i = 0; i < PARTIALS_MAX; i++) {
         struct partial *at = &p->all[i];
 
-        if (at->at == NULL)
-            return at;
-        if (at->link == 0 && (oldest == NULL || at->used_at_ms < oldest->used_at_ms))
-            oldest = at;
+        if (at->at != NULL && at->link == 0 && now_ms - at->used_at_ms >= PARTIAL_KEEP_MS)
+            partial_drop(at);
     }
-    if (oldest != NULL)
-        partial_drop(oldest);
-    return oldest;
 }
 
 struct partial *partial_feed(struct partials *p, const struct bundle_id *id, uint32_t total, uint32_t offset,
-                             uint32_t link, uint64_t now_ms)
+                             uint32_t link, bool is_asked, uint64_t now_ms)
 {
+    drop_old(p, now_ms);
     struct partial *at = find(p, id);
 
-    if (at != NULL && at->link == 0 && at->total != total)
-        partial_drop(at);   /* one of the two peers lies; the bytes at hand are worth more */
+    if (at != NULL && at->link == 0 && (at->total != total || (offset == 0 && at->by != link)))
+        partial_drop(at);   /* one of the two peers may lie; the bytes at hand are worth more */
     if (at != NULL && at->at != NULL) {
         if ((at->link != 0 && at->link != link) || offset > at->have || at->total != total)
             return NULL;
@@ -54,8 +57,12 @@ struct partial *partial_feed(struct partials *p, const struct bundle_id *id, uin
         at->id = *id;
         at->total = total;
         at->have = 0;
+        at->by = link;
+        at->is_asked = at->is_mixed = false;
     }
-    at->link = link;
+    at->is_mixed = at->is_mixed || at->by != link;
+    at->is_asked = at->is_asked || is_asked;
+    at->link = at->by = link;
     at->used_at_ms = now_ms;
     return at;
 }
@@ -81,11 +88,32 @@ void partial_drop(struct partial *at)
     memset(at, 0, sizeof *at);
 }
 
+void partial_release(struct partials *p, struct partial *at)
+{
+    struct partial *oldest = NULL;
+    size_t idle = 0;
+
+    at->link = 0;
+    if (!at->is_asked)
+        partial_drop(at);
+    for (size_t i = 0; i < PARTIALS_MAX; i++) {
+        struct partial *one = &p->all[i];
+
+        if (one->at == NULL || one->link != 0)
+            continue;
+        idle++;
+        if (oldest == NULL || one->used_at_ms < oldest->used_at_ms)
+            oldest = one;
+    }
+    if (idle > PARTIALS_IDLE_MAX)
+        partial_drop(oldest);
+}
+
 void partial_release_link(struct partials *p, uint32_t link)
 {
     for (size_t i = 0; i < PARTIALS_MAX; i++) {
-        if (p->all[i].link == link)
-            p->all[i].link = 0;
+        if (p->all[i].at != NULL && p->all[i].link == link)
+            partial_release(p, &p->all[i]);
     }
 }
 

@@ -8,9 +8,6 @@
 #include "crypto/hash.h"
 #include "mesh/base/limits.h"
 
-static const uint64_t SID_MASK = 0xffffffffffffu;
-static const uint64_t IS_RESOLVED = (uint64_t)1 << 63;
-static const uint64_t IS_ASKED = (uint64_t)1 << 62;
 enum { SNAPSHOT_IDLE_MS = 5000 };
 
 void recon_init(struct recon *r, struct recon_shared *shared, enum bundle_class which, const uint8_t hash[64],
@@ -20,7 +17,7 @@ void recon_init(struct recon *r, struct recon_shared *shared, enum bundle_class 
     r->shared = shared;
     r->which = (uint8_t)which;
     memcpy(r->hash, hash, sizeof r->hash);
-    memcpy(r->sid_key, sid_key, sizeof r->sid_key);
+    difference_init(&r->difference, shared->store, which, sid_key);
 }
 
 static void release_place(struct recon *r)
@@ -44,13 +41,6 @@ static void drop_snapshot(struct recon *r)
     r->has_snapshot = false;
 }
 
-void recon_drop_lacking(struct recon *r)
-{
-    free(r->lacking);
-    r->lacking = NULL;
-    r->lacking_count = r->lacking_open = r->lacking_asked = r->lacking_waiting = 0;
-}
-
 void recon_clear(struct recon *r)
 {
     if (r->shared == NULL)
@@ -58,11 +48,7 @@ void recon_clear(struct recon *r)
     release_place(r);
     drop_sketches(r);
     drop_snapshot(r);
-    recon_drop_lacking(r);
-    free(r->giving);
-    r->giving = NULL;
-    r->giving_count = r->giving_at = 0;
-    r->is_giving_all = false;
+    difference_clear(&r->difference);
     r->role = RECON_DONE;
 }
 
@@ -78,11 +64,26 @@ static bool has_place(struct recon *r)
 {
     if (r->is_large_holder || r->stated_ours < RECON_LARGE)
         return true;
-    if (r->shared->large_count >= RECON_LARGE_AT_ONCE)
+    if (r->shared->large_count >= RECON_LARGE_AT_ONCE) {
+        r->shared->large_missed_at_ms = r->shared->now_ms;
         return false;
+    }
     r->shared->large_count++;
+    r->placed_at_ms = r->shared->now_ms;
     r->is_large_holder = true;
     return true;
+}
+
+/* Whether another sketch may be made now. Sketches of small sets cost little. */
+static bool may_build(const struct recon *r)
+{
+    return r->stated_ours < RECON_LARGE || r->built_at_ms == 0 || r->shared->now_ms - r->built_at_ms >= RECON_BUILD_GAP_MS;
+}
+
+static void note_built(struct recon *r)
+{
+    r->sketches++;
+    r->built_at_ms = r->shared->now_ms > 0 ? r->shared->now_ms : 1;
 }
 
 static enum err need_snapshot(struct recon *r)
@@ -92,154 +93,11 @@ static enum err need_snapshot(struct recon *r)
     r->used_at_ms = r->shared->now_ms;
     if (r->has_snapshot)
         return ERR_NONE;
-    if ((e = snapshot_take(&r->snapshot, r->shared->store, (enum bundle_class)r->which, r->last_seq, r->sid_key)) !=
+    if ((e = snapshot_take(&r->snapshot, r->shared->store, (enum bundle_class)r->which, r->difference.last_seq,
+                           r->difference.sid_key)) !=
         ERR_NONE)
         return e;
     r->has_snapshot = true;
-    return ERR_NONE;
-}
-
-/* ---- What is to be given ---- */
-
-/* Worth within a class: small before large, then new before old; one number orders both. */
-static uint64_t worth_key(const struct store_entry *e)
-{
-    uint64_t size_code = 0;
-
-    for (uint32_t len = e->len; len > BUNDLE_LEN_MIN; len >>= 1)
-        size_code++;
-    return size_code << 48 | (SID_MASK - (e->seq & SID_MASK));
-}
-
-static int order_numbers(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-static void order_giving(struct recon *r)
-{
-    /* Often sorted already: bundles of one size, newest first. */
-    for (size_t i = 1; i < r->giving_count; i++) {
-        if (r->giving[i - 1] > r->giving[i]) {
-            qsort(r->giving, r->giving_count, sizeof *r->giving, order_numbers);
-            break;
-        }
-    }
-    for (size_t i = 0; i < r->giving_count; i++)
-        r->giving[i] = SID_MASK - (r->giving[i] & SID_MASK);
-}
-
-static bool is_known(const struct recon *r, const struct bundle_id *id)
-{
-    uint64_t sid = r->known_count > 0 ? sid_of(r->sid_key, id) : 0;
-
-    for (size_t i = 0; i < r->known_count && r->known[i] <= sid; i++) {
-        if (r->known[i] == sid)
-            return true;
-    }
-    return false;
-}
-
-struct gathering { struct recon *r; uint64_t after, size; bool is_larger; };
-
-/* A walk goes from new to old, which within a size is the order of worth. */
-static bool gather_entry(void *ctx, const struct store_entry *e)
-{
-    struct gathering *g = ctx;
-    uint64_t key = worth_key(e);
-
-    if (e->seq > g->r->last_seq)
-        return true;
-    if (key >> 48 > g->size)
-        g->is_larger = true;
-    if (key >> 48 == g->size && key > g->after && !is_known(g->r, &e->id))
-        g->r->giving[g->r->giving_count++] = key;
-    return g->r->giving_count < RECON_GATHER_MAX;
-}
-
-static void drop_giving(struct recon *r)
-{
-    free(r->giving);
-    r->giving = NULL;
-    r->giving_count = r->giving_at = 0;
-}
-
-/* The next piece of everything; false when there is no more. */
-static bool gather(struct recon *r)
-{
-    struct gathering g = { r, r->giving_after, r->giving_after >> 48, true };
-
-    drop_giving(r);
-    if ((r->giving = malloc(RECON_GATHER_MAX * sizeof *r->giving)) == NULL)
-        return false;
-    for (; g.is_larger && r->giving_count == 0; g.size++) {
-        g.is_larger = false;
-        store_walk(r->shared->store, (enum bundle_class)r->which, gather_entry, &g);
-    }
-    if (r->giving_count == 0)
-        return false;
-    r->giving_after = r->giving[r->giving_count - 1];
-    order_giving(r);
-    return true;
-}
-
-static enum err give_all(struct recon *r)
-{
-    drop_giving(r);
-    r->is_giving_all = true;
-    r->giving_after = 0;
-    return ERR_NONE;
-}
-
-bool recon_is_giving(const struct recon *r)
-{
-    return r->is_giving_all || r->giving_at < r->giving_count;
-}
-
-bool recon_peek_giving(struct recon *r, uint64_t *seq)
-{
-    if (r->giving_at == r->giving_count && r->is_giving_all && !gather(r))
-        r->is_giving_all = false;
-    if (r->giving_at == r->giving_count) {
-        drop_giving(r);
-        return false;
-    }
-    *seq = r->giving[r->giving_at];
-    return true;
-}
-
-void recon_take_giving(struct recon *r)
-{
-    r->giving_at++;
-}
-
-/* Takes both halves of the difference: short ids that only they have, and only we have. */
-static enum err take_result(struct recon *r, const uint64_t *theirs, size_t theirs_count, const uint64_t *ours,
-                            size_t ours_count)
-{
-    recon_drop_lacking(r);
-    drop_giving(r);
-    if (theirs_count > 0) {
-        if ((r->lacking = malloc(theirs_count * sizeof *r->lacking)) == NULL)
-            return ERR_NO_MEMORY;
-        memcpy(r->lacking, theirs, theirs_count * sizeof *r->lacking);
-        qsort(r->lacking, theirs_count, sizeof *r->lacking, order_numbers);
-        r->lacking_count = r->lacking_open = theirs_count;
-    }
-    if (ours_count > 0) {
-        if ((r->giving = malloc(ours_count * sizeof *r->giving)) == NULL)
-            return ERR_NO_MEMORY;
-        for (size_t i = 0; i < ours_count; i++) {
-            uint64_t seq;
-            const struct store_entry *e;
-
-            if (snapshot_find(&r->snapshot, ours[i], &seq) && (e = store_find_seq(r->shared->store, seq)) != NULL)
-                r->giving[r->giving_count++] = worth_key(e);
-        }
-        order_giving(r);
-    }
     return ERR_NONE;
 }
 
@@ -249,43 +107,21 @@ static void say_settled(struct recon *r, enum settled_how how)
     r->settled_how = how;
 }
 
-/* Bundles that came since the set was stated are not lacking, however they came. */
-static bool resolve_arrived(void *ctx, const struct store_entry *e)
-{
-    struct recon *r = ctx;
-
-    if (e->bundle_class == r->which)
-        recon_resolve(r, sid_of(r->sid_key, &e->id));
-    return r->lacking_open > 0;
-}
-
-static enum err settle(struct recon *r, const uint64_t *theirs, size_t theirs_count, const uint64_t *ours,
-                       size_t ours_count)
-{
-    enum err e = take_result(r, theirs, theirs_count, ours, ours_count);
-
-    if (e != ERR_NONE)
-        return e;
-    if (r->lacking_open > 0)
-        store_walk_since(r->shared->store, r->last_seq, resolve_arrived, r);
-    say_settled(r, SETTLED_KNOWN);
-    finish(r);
-    return ERR_NONE;
-}
-
 /* ---- Start ---- */
 
 enum err recon_start(struct recon *r, bool is_initiator, uint64_t ours, uint64_t theirs, uint64_t last_seq)
 {
-    r->last_seq = last_seq;
+    r->difference.last_seq = last_seq;
     r->stated_ours = ours;
     r->stated_theirs = theirs;
     r->heard_at_ms = r->shared->now_ms;
     r->role = RECON_DONE;
     if (ours == 0)
         return ERR_NONE;
-    if (theirs == 0)
-        return give_all(r);
+    if (theirs == 0) {
+        difference_is_all(&r->difference);
+        return ERR_NONE;
+    }
     uint64_t least = ours < theirs ? ours : theirs;
     bool is_first = ours == theirs ? is_initiator : ours < theirs;
     if (least < LIST_MAX) {
@@ -308,32 +144,36 @@ static void sketch_key(const struct recon *r, uint8_t key[16])
 }
 
 /* The snapshot's short ids as the sketch wants them; the caller frees. */
-static uint64_t *snapshot_numbers(const struct snapshot *s)
+static enum err need_sids(struct recon *r, uint64_t **out)
 {
-    uint64_t *sids = malloc((s->count > 0 ? s->count : 1) * sizeof *sids);
+    enum err e = need_snapshot(r);
+    uint64_t *sids;
 
-    for (size_t i = 0; sids != NULL && i < s->count; i++)
-        sids[i] = snapshot_sid(s, i);
-    return sids;
+    if (e != ERR_NONE)
+        return e;
+    if ((sids = malloc((r->snapshot.count > 0 ? r->snapshot.count : 1) * sizeof *sids)) == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < r->snapshot.count; i++)
+        sids[i] = snapshot_sid(&r->snapshot, i);
+    *out = sids;
+    return ERR_NONE;
 }
 
 static enum err need_encoder(struct recon *r)
 {
     uint8_t key[16];
+    uint64_t *sids;
     enum err e;
 
     if (r->encoder != NULL)
         return ERR_NONE;
-    if ((e = need_snapshot(r)) != ERR_NONE)
+    if ((e = need_sids(r, &sids)) != ERR_NONE)
         return e;
-    uint64_t *sids = snapshot_numbers(&r->snapshot);
-    if (sids == NULL)
-        return ERR_NO_MEMORY;
     sketch_key(r, key);
     e = sketch_encoder_new(&r->encoder, sids, r->snapshot.count, key);
     free(sids);
     r->cells_sent = 0;
-    r->sketches++;
+    note_built(r);
     return e;
 }
 
@@ -342,7 +182,7 @@ static bool write_list(struct recon *r, struct writer *w)
     uint64_t *sids;
     bool is_written;
 
-    if (need_snapshot(r) != ERR_NONE || (sids = snapshot_numbers(&r->snapshot)) == NULL)
+    if (need_sids(r, &sids) != ERR_NONE)
         return false;
     /* Fewer than LIST_MAX were stated, and a set does not grow backwards. */
     is_written = record_put_list(w, r->which, sids, r->snapshot.count);
@@ -361,7 +201,7 @@ static bool write_cells(struct recon *r, struct writer *w)
         struct record_open o;
         uint8_t head[2] = { r->which, r->round };
 
-        if (!has_place(r))
+        if (!has_place(r) || (r->encoder == NULL && !may_build(r)))
             return true;
         if (need_encoder(r) != ERR_NONE)
             return false;
@@ -410,7 +250,7 @@ bool recon_write(struct recon *r, struct writer *w)
 {
     if (!recon_is_due(r))
         return true;
-    if (r->is_deferred && has_place(r)) {
+    if (r->is_deferred && may_build(r) && has_place(r)) {
         r->is_deferred = false;
         if (r->round + 1 >= RECON_ROUNDS_MAX) {
             r->fails = RECON_FAILS_MAX;
@@ -423,8 +263,8 @@ bool recon_write(struct recon *r, struct writer *w)
         r->is_settled_due = false;
         if (r->settled_how == SETTLED_AGAIN)
             r->round++;
-        if (r->settled_how == SETTLED_ALL && give_all(r) != ERR_NONE)
-            return false;
+        if (r->settled_how == SETTLED_ALL)
+            difference_is_all(&r->difference);
     }
     if (r->more_due > 0 && record_put_more(w, r->which, r->more_due))
         r->more_due = 0;
@@ -447,36 +287,28 @@ enum err recon_on_list(struct recon *r, struct sids list)
         return e;
     r->heard_at_ms = r->shared->now_ms;
     uint64_t theirs[LIST_MAX];
-    size_t theirs_count = 0;
-    for (size_t i = 0; i < list.count; i++) {
-        uint64_t seq;
-
-        r->known[i] = sids_at(list, i);
-        if (!snapshot_find(&r->snapshot, r->known[i], &seq))
-            theirs[theirs_count++] = r->known[i];
-    }
-    r->known_count = list.count;
-    qsort(r->known, list.count, sizeof *r->known, order_numbers);
+    for (size_t i = 0; i < list.count; i++)
+        theirs[i] = sids_at(list, i);
+    if ((e = difference_of_list(&r->difference, &r->snapshot, theirs, list.count)) != ERR_NONE)
+        return e;
     if (r->stated_ours >= RECON_LARGE)
         drop_snapshot(r);
-    if ((e = settle(r, theirs, theirs_count, NULL, 0)) != ERR_NONE)
-        return e;
-    return give_all(r);
+    say_settled(r, SETTLED_KNOWN);
+    finish(r);
+    return ERR_NONE;
 }
 
 static enum err start_decoding(struct recon *r, uint64_t set_count)
 {
     uint8_t key[16];
+    uint64_t *sids;
     enum err e;
 
     drop_sketches(r);
     if (set_count > SKETCH_SET_MAX)
         return ERR_MALFORMED;
-    if ((e = need_snapshot(r)) != ERR_NONE)
+    if ((e = need_sids(r, &sids)) != ERR_NONE)
         return e;
-    uint64_t *sids = snapshot_numbers(&r->snapshot);
-    if (sids == NULL)
-        return ERR_NO_MEMORY;
     sketch_key(r, key);
     e = sketch_decoder_new(&r->decoder, sids, r->snapshot.count, key);
     free(sids);
@@ -487,7 +319,7 @@ static enum err start_decoding(struct recon *r, uint64_t set_count)
     r->cells_got = 0;
     r->cells_asked = RECON_FIRST_BURST;
     r->stated_theirs = set_count;
-    r->sketches++;
+    note_built(r);
     return ERR_NONE;
 }
 
@@ -497,7 +329,12 @@ static enum err take_decoded(struct recon *r)
     const uint64_t *theirs = sketch_remote_only(r->decoder, &theirs_count);
     const uint64_t *ours = sketch_local_only(r->decoder, &ours_count);
 
-    return settle(r, theirs, theirs_count, ours, ours_count);
+    enum err e = difference_of_sketch(&r->difference, &r->snapshot, theirs, theirs_count, ours, ours_count);
+    if (e != ERR_NONE)
+        return e;
+    say_settled(r, SETTLED_KNOWN);
+    finish(r);
+    return ERR_NONE;
 }
 
 /* A difference cannot be larger than both sets; a peer whose cells never add up is not listened to for ever. */
@@ -524,7 +361,7 @@ enum err recon_on_cells(struct recon *r, uint8_t round, uint64_t first, uint64_t
         if (first != 0)
             return ERR_NONE;   /* of a round given up */
         r->round = round;
-        if (!has_place(r)) {
+        if (!has_place(r) || !may_build(r)) {
             r->is_deferred = true;
             return ERR_NONE;
         }
@@ -597,7 +434,9 @@ enum err recon_on_settled(struct recon *r, enum settled_how how)
     }
     finish(r);
     r->is_list_due = false;
-    return how == SETTLED_ALL ? give_all(r) : ERR_NONE;
+    if (how == SETTLED_ALL)
+        difference_is_all(&r->difference);
+    return ERR_NONE;
 }
 
 /* ---- After it ---- */
@@ -607,60 +446,13 @@ bool recon_find(struct recon *r, uint64_t sid, uint64_t *seq)
     return need_snapshot(r) == ERR_NONE && snapshot_find(&r->snapshot, sid, seq);
 }
 
-static uint64_t *find_lacking(const struct recon *r, uint64_t sid)
+/* A peer that says a word now and then must not keep its place for ever. */
+static bool is_place_over(const struct recon *r, uint64_t now_ms)
 {
-    size_t low = 0, high = r->lacking_count;
-
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-
-        if ((r->lacking[mid] & SID_MASK) < sid)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < r->lacking_count && (r->lacking[low] & SID_MASK) == sid ? &r->lacking[low] : NULL;
-}
-
-unsigned recon_resolve(struct recon *r, uint64_t sid)
-{
-    uint64_t *at = r->lacking_open > 0 ? find_lacking(r, sid) : NULL;
-    unsigned was = LACKING_RESOLVED;
-
-    if (at == NULL || (*at & IS_RESOLVED) != 0)
-        return 0;
-    was |= LACKING_WAS_OPEN;
-    if ((*at & IS_ASKED) != 0) {
-        was |= LACKING_WAS_ASKED;
-        r->lacking_waiting--;
-    }
-    *at |= IS_RESOLVED;
-    if (--r->lacking_open == 0)
-        recon_drop_lacking(r);
-    return was;
-}
-
-bool recon_is_asked(const struct recon *r, uint64_t sid)
-{
-    const uint64_t *at = r->lacking_waiting > 0 ? find_lacking(r, sid) : NULL;
-
-    return at != NULL && (*at & IS_ASKED) != 0 && (*at & IS_RESOLVED) == 0;
-}
-
-bool recon_next_lacking(struct recon *r, uint64_t *sid)
-{
-    for (; r->lacking_asked < r->lacking_count; r->lacking_asked++) {
-        uint64_t *at = &r->lacking[r->lacking_asked];
-
-        if ((*at & IS_RESOLVED) == 0) {
-            *at |= IS_ASKED;
-            *sid = *at & SID_MASK;
-            r->lacking_asked++;
-            r->lacking_waiting++;
-            return true;
-        }
-    }
-    return false;
+    if (!r->is_large_holder)
+        return false;
+    bool is_waited_for = r->shared->large_missed_at_ms != 0 && now_ms - r->shared->large_missed_at_ms < RECON_WAITED_MS;
+    return now_ms - r->heard_at_ms >= RECON_IDLE_MS || (is_waited_for && now_ms - r->placed_at_ms >= RECON_HOLD_MS);
 }
 
 void recon_tend(struct recon *r)
@@ -670,12 +462,12 @@ void recon_tend(struct recon *r)
     if (r->has_snapshot && r->role != RECON_DECODING && r->encoder == NULL &&
         now_ms - r->used_at_ms >= SNAPSHOT_IDLE_MS)
         drop_snapshot(r);
-    if (r->is_large_holder && r->role == RECON_ENCODING && now_ms - r->heard_at_ms >= RECON_IDLE_MS) {
+    if (is_place_over(r, now_ms) && r->role == RECON_ENCODING) {
         drop_sketches(r);
         release_place(r);
     }
     /* A decoder is not rebuilt: its cells would be gone. It asks for another round when there is place. */
-    if (r->is_large_holder && r->role == RECON_DECODING && now_ms - r->heard_at_ms >= RECON_IDLE_MS) {
+    if (is_place_over(r, now_ms) && r->role == RECON_DECODING) {
         drop_sketches(r);
         release_place(r);
         r->role = RECON_AWAIT;

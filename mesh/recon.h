@@ -7,6 +7,7 @@
 #define STA_MESH_RECON_H
 
 #include "mesh/base/limits.h"
+#include "mesh/difference.h"
 #include "mesh/record.h"
 #include "mesh/sketch.h"
 #include "mesh/snapshot.h"
@@ -18,14 +19,16 @@ enum {
     RECON_ROUNDS_MAX    = 8,
     RECON_LARGE         = 8192,     /* members; such sets are reconciled with few neighbours at a time */
     RECON_LARGE_AT_ONCE = 2,
-    RECON_GATHER_MAX    = 4096,     /* arrival numbers gathered at a time */
-    RECON_IDLE_MS       = 15000,    /* a peer that says nothing for so long gives its place up */
+    RECON_IDLE_MS       = 15000,    /* a peer that says nothing for so long gives its place up ... */
+    RECON_HOLD_MS       = 120000,   /* ... and after so long any peer does when others wait */
+    RECON_BUILD_GAP_MS  = 1000,     /* between two sketches of a large set on one link: a word of theirs costs us many */
+    RECON_WAITED_MS     = 1000,     /* those look again more often than that */
 };
 
 enum recon_role { RECON_DONE, RECON_AWAIT, RECON_LISTING, RECON_ENCODING, RECON_DECODING };
 
 /* What every reconciliation of a node shares. */
-struct recon_shared { struct store *store; unsigned large_count; uint64_t now_ms; };
+struct recon_shared { struct store *store; unsigned large_count; uint64_t now_ms, large_missed_at_ms; };
 
 struct recon {
     struct recon_shared *shared;
@@ -33,10 +36,10 @@ struct recon {
     uint8_t which, round;
     uint8_t fails;
     bool is_large_holder, is_deferred;
-    uint8_t sid_key[16], hash[64];
-    uint64_t last_seq;                  /* members arrived no later */
+    uint8_t hash[64];
     uint64_t stated_ours, stated_theirs;
-    uint64_t heard_at_ms;
+    uint64_t heard_at_ms, placed_at_ms;
+    uint64_t built_at_ms;               /* the last sketch; 0: none yet */
 
     struct snapshot snapshot;
     bool has_snapshot;
@@ -51,18 +54,7 @@ struct recon {
     enum settled_how settled_how;
     uint64_t more_due;
 
-    /* The result, which the contact works off. */
-    uint64_t *lacking;                  /* sorted short ids that only they have */
-    size_t lacking_count, lacking_open; /* all; not yet resolved */
-    size_t lacking_asked;               /* cursor of the contact */
-    size_t lacking_waiting;             /* asked and not resolved */
-    uint64_t *giving;                   /* arrival numbers that only we have, in order of worth */
-    size_t giving_count, giving_at;
-    /* When nearly all is to be given, a piece at a time: a list of all for each newcomer would not be bounded. */
-    bool is_giving_all;
-    uint64_t giving_after;              /* worth of the last gathered */
-    uint64_t known[LIST_MAX];           /* sorted short ids that they have */
-    size_t known_count;
+    struct difference difference;       /* the result, which the contact works off */
 
     uint64_t lists, sketches, cells_total;  /* counted */
 };
@@ -87,18 +79,6 @@ enum err recon_on_settled(struct recon *r, enum settled_how how);
 
 /* The bundle a peer's short id names, as the set was when the link started. False: none. */
 bool recon_find(struct recon *r, uint64_t sid, uint64_t *seq);
-
-/* What only we have: the next to give, lent to look at until it is taken. False: nothing left. */
-bool     recon_peek_giving(struct recon *r, uint64_t *seq);
-void     recon_take_giving(struct recon *r);
-bool     recon_is_giving(const struct recon *r);
-
-/* Short ids that we lack. resolve: it came, or will not; says whether it had been asked for and was open. */
-enum { LACKING_RESOLVED = 1, LACKING_WAS_OPEN = 2, LACKING_WAS_ASKED = 4 };
-unsigned recon_resolve(struct recon *r, uint64_t sid);
-bool     recon_is_asked(const struct recon *r, uint64_t sid);     /* open and asked for */
-bool     recon_next_lacking(struct recon *r, uint64_t *sid);      /* marks it asked */
-void     recon_drop_lacking(struct recon *r);
 
 /* Frees what is not used; called now and then. */
 void     recon_tend(struct recon *r);

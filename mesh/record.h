@@ -61,7 +61,7 @@ enum refusal {
     REFUSAL_COUNT
 };
 
-enum bye_reason { BYE_DONE, BYE_EPOCH, BYE_BUSY };
+enum bye_reason { BYE_DONE, BYE_EPOCH, BYE_BUSY, BYE_TWIN };
 
 struct sids { const uint8_t *at; size_t count; };
 struct ids { const uint8_t *at; size_t count; };

@@ -1,9 +1,11 @@
 /* mesh/route.c - which bundles are worth giving to whom. */
 #include "mesh/route.h"
 
-uint8_t route_first_budget(uint32_t len, uint8_t fill_percent)
+uint8_t route_first_budget(const struct store_usage *usage, enum quota_class which, uint32_t len)
 {
-    return len <= EPIDEMIC_LEN_MAX && fill_percent < EPIDEMIC_FILL_MAX ? BUDGET_EPIDEMIC : BUDGET_SPRAY;
+    bool has_share = len <= SMALL_LEN_MAX || usage->class_bytes[which] + len <= usage->class_share[which];
+
+    return has_share && usage->fill_percent < EPIDEMIC_FILL_MAX ? BUDGET_EPIDEMIC : BUDGET_SPRAY;
 }
 
 uint8_t route_first_hops(const struct rng *g)
@@ -11,14 +13,34 @@ uint8_t route_first_hops(const struct rng *g)
     return (uint8_t)rng_below(g, OWN_HOPS_BELOW);
 }
 
+uint8_t route_hops_kept(uint8_t hops, const struct rng *g)
+{
+    return hops == 1 && rng_below(g, 2) == 0 ? 0 : hops;
+}
+
+uint8_t route_budget_taken(uint8_t budget, const struct rng *g)
+{
+    if (budget == 0)
+        return 1;
+    return budget == BUDGET_SPRAY / 2 && rng_below(g, 2) == 0 ? BUDGET_SPRAY : budget;
+}
+
 bool route_is_givable(const struct store_entry *e, const struct route_peer *peer)
 {
     if (e->contributor == peer->contributor || e->hops >= peer->hops_max)
         return false;
-    /* The last copy waits for someone who may be near the recipient. */
-    if (e->budget <= 1 && !peer->is_friend && !peer->is_uplink)
+    /* The last copy waits for someone who may be near the recipient, or who can keep it longer. */
+    if (e->budget <= 1 && !peer->is_friend && !peer->is_uplink && !peer->is_emptier)
         return false;
     return peer->is_friend || e->bundle_class == CLASS_SOS || e->stamp_bits >= peer->stamp_bits;
+}
+
+bool route_wants_stamp(const struct store_entry *e, const struct route_peer *peer)
+{
+    struct store_entry stamped = *e;
+
+    stamped.stamp_bits = peer->stamp_bits;
+    return e->stamp_bits < peer->stamp_bits && !route_is_givable(e, peer) && route_is_givable(&stamped, peer);
 }
 
 uint8_t route_budget_given(uint8_t budget)

@@ -8,23 +8,34 @@ static struct spread_batch *batch(const struct spread *s, size_t i)
     return (struct spread_batch *)&s->all[(s->first + i) % SPREAD_BATCHES_MAX];
 }
 
+static void forget_oldest(struct spread *s)
+{
+    s->first = (s->first + 1) % SPREAD_BATCHES_MAX;
+    s->count--;
+}
+
+/* A moment ends when its chosen link is gone, so that the next bundle finds another. */
+static bool is_same_moment(const struct spread *s, const struct spread_batch *b, uint64_t release_at_ms)
+{
+    return b->release_at_ms == release_at_ms ||
+           (b->chosen != 0 && release_at_ms - b->release_at_ms <= s->delay_ms / SPREAD_MOMENTS);
+}
+
 bool spread_note(struct spread *s, uint64_t seq, uint32_t origin, bool was_asked, uint64_t now_ms)
 {
-    while (s->count > 0 && batch(s, 0)->release_at_ms <= now_ms) {
-        s->first = (s->first + 1) % SPREAD_BATCHES_MAX;
-        s->count--;
-    }
+    while (s->count > 0 && batch(s, 0)->release_at_ms <= now_ms)
+        forget_oldest(s);
     if (s->count > 0) {
         struct spread_batch *last = batch(s, s->count - 1);
-        bool is_same = last->origin == origin && last->was_asked == was_asked && last->release_at_ms == now_ms + s->delay_ms;
 
-        /* Out of room, moments share a draw; being offered something twice is harmless. */
-        if (is_same || s->count == SPREAD_BATCHES_MAX) {
+        if (last->origin == origin && last->was_asked == was_asked && is_same_moment(s, last, now_ms + s->delay_ms)) {
             last->last_seq = seq;
-            last->release_at_ms = now_ms + s->delay_ms;
             return false;
         }
     }
+    /* A node so busy gives the oldest to everybody early: waiting for a pause could last for ever. */
+    if (s->count == SPREAD_BATCHES_MAX)
+        forget_oldest(s);
     *batch(s, s->count++) = (struct spread_batch){ seq, seq, now_ms + s->delay_ms, 0, origin, 0, was_asked };
     return true;
 }

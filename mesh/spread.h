@@ -1,14 +1,17 @@
 /* mesh/spread.h - when a new bundle may be given to which neighbour (protocol section 7.2).
  *
  * One neighbour drawn at random gets it at once, the others after a delay: most of them have it from each other by
- * then, and nobody can tell an author by who offers first. Bundles of one moment and origin share a draw.
+ * then, and nobody can tell an author by who offers first. Bundles of one moment and origin share a draw. Out of room the oldest wait no longer.
  */
 #ifndef STA_MESH_SPREAD_H
 #define STA_MESH_SPREAD_H
 
 #include "mesh/base/bytes.h"
 
-enum { SPREAD_BATCHES_MAX = 64 };
+enum {
+    SPREAD_BATCHES_MAX = 64,
+    SPREAD_MOMENTS     = 16,    /* in the delay: so long is a moment */
+};
 
 struct spread_batch {
     uint64_t first_seq, last_seq, release_at_ms;

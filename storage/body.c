@@ -1,6 +1,9 @@
 /* storage/body.c - the bytes of a bundle in the database, in pieces. */
 #include "storage/body.h"
 
+#include <assert.h>
+#include <string.h>
+
 enum err body_put(struct db *db, uint64_t seq, struct bytes body)
 {
     struct reader r = reader_of(body);
@@ -12,6 +15,23 @@ enum err body_put(struct db *db, uint64_t seq, struct bytes body)
         e = db_put_seq(db, DB_BUNDLE_BODY, body_key(seq, piece), reader_take(&r, len));
     }
     return e;
+}
+
+enum err body_patch(struct db *db, uint64_t seq, uint32_t len, size_t at, struct bytes bytes)
+{
+    uint8_t piece[BODY_PIECE_LEN];
+    size_t piece_len = len < BODY_PIECE_LEN ? len : BODY_PIECE_LEN;
+    struct bytes old;
+    enum err e = db_get_seq(db, DB_BUNDLE_BODY, body_key(seq, 0), &old);
+
+    assert(bytes.len <= piece_len && at <= piece_len - bytes.len);
+    if (e == ERR_NOT_FOUND || (e == ERR_NONE && old.len != piece_len))
+        return ERR_CORRUPT;
+    if (e != ERR_NONE)
+        return e;
+    memcpy(piece, old.at, piece_len);
+    memcpy(piece + at, bytes.at, bytes.len);
+    return db_put_seq(db, DB_BUNDLE_BODY, body_key(seq, 0), bytes_of(piece, piece_len));
 }
 
 enum err body_erase(struct db *db, uint64_t seq, uint32_t len)

@@ -36,6 +36,9 @@ static inline uint32_t body_piece_of_key(uint64_t key)
 
 enum err body_put(struct db *db, uint64_t seq, struct bytes body);
 
+/* Replaces bytes of the first piece: `at` + `bytes.len` is within it and within `len`. ERR_CORRUPT: it is not there. */
+enum err body_patch(struct db *db, uint64_t seq, uint32_t len, size_t at, struct bytes bytes);
+
 /* Pieces that are missing are no failure. */
 enum err body_erase(struct db *db, uint64_t seq, uint32_t len);
 

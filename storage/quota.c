@@ -11,6 +11,8 @@ enum {
     HEADS_MIN            = 16,
     LINK_SHARE_PERCENT   = 10, /* of the strangers' share; protocol section 10 */
     VICTIMS_MAX          = BUNDLE_LEN_MAX / BUNDLE_LEN_MIN,
+    OTHERS_MIN           = 256 * 1024, /* left to others by own bundles, or a tenth if that is more; of a */
+    OTHERS_TINY_PART     = 4,          /* tiny store a quarter is enough */
 };
 
 static const uint8_t default_shares[QUOTA_COUNT] = { 5, 10, 35, 40, 10 };
@@ -157,6 +159,8 @@ void quota_init(struct quota *q, struct catalogue *catalogue, const struct store
     }
     for (int k = 0; k < QUOTA_COUNT; k++)
         q->share[k] = q->capacity / 100 * percent[k];
+    uint64_t others = q->capacity / OTHERS_TINY_PART < OTHERS_MIN ? q->capacity / OTHERS_TINY_PART : OTHERS_MIN;
+    q->own_max = q->capacity - (others > q->capacity / 10 ? others : q->capacity / 10);
 }
 
 void quota_clear(struct quota *q)
@@ -243,6 +247,14 @@ void quota_move(struct quota *q, uint32_t slot, uint8_t quota_class)
     account_close_if_empty(q, account);
 }
 
+void quota_revalue(struct quota *q, uint32_t slot)
+{
+    struct slot *s = catalogue_at(q->catalogue, slot);
+
+    heap_change(&q->accounts[s->account].bundles, s->account_at, worth_key(&s->entry), bundle_moved, q);
+    account_changed(q, s->account);
+}
+
 uint64_t quota_contributed(const struct quota *q, uint8_t quota_class, uint32_t contributor)
 {
     uint32_t at = account_find(q, quota_class, contributor);
@@ -252,12 +264,27 @@ uint64_t quota_contributed(const struct quota *q, uint8_t quota_class, uint32_t 
 
 /* ---- Who goes ---- */
 
+/* Own bundles do not give way. Where they hold more than their share, the others divide what is left in the
+ * proportion of theirs; else who came first would keep it, and a friend's acknowledgement could not come in. */
+static uint64_t share_among_others(const struct quota *q, int k)
+{
+    uint64_t own = q->class_bytes[QUOTA_OWN], left = own < q->capacity ? q->capacity - own : 0;
+    uint64_t share = q->share[k], whole = q->capacity - q->share[QUOTA_OWN];
+
+    if (own <= q->share[QUOTA_OWN] || whole == 0)
+        return share;
+    /* In parts of 65,536: the product of two sizes could overflow. */
+    uint64_t part = (left << 16) / whole;
+    return (share >> 16) * part + ((share & 0xffff) * part >> 16);
+}
+
 /* Bytes by which a class is over its share, the newcomer counted. */
 static int64_t over_share(const struct quota *q, int k, const struct store_entry *newcomer)
 {
     uint64_t bytes = q->class_bytes[k] + (k == newcomer->quota_class ? newcomer->len : 0);
+    uint64_t share = newcomer->quota_class == QUOTA_OWN ? q->share[k] : share_among_others(q, k);
 
-    return (int64_t)bytes - (int64_t)q->share[k];
+    return (int64_t)bytes - (int64_t)share;
 }
 
 /* The class that gives way, or QUOTA_COUNT. */
@@ -336,6 +363,8 @@ enum err quota_plan(struct quota *q, const struct store_entry *newcomer)
 {
     q->victims_count = 0;
     if (newcomer->len > q->capacity)
+        return ERR_FULL;
+    if (newcomer->quota_class == QUOTA_OWN && q->class_bytes[QUOTA_OWN] + newcomer->len > q->own_max)
         return ERR_FULL;
     while (q->bytes + newcomer->len > q->capacity) {
         enum err e = reserve_victims(q);

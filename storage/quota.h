@@ -10,7 +10,9 @@
  * of the largest contributor. Where that class is the newcomer's own, a contributor who would
  * become the largest, or pass a tenth of the strangers' share, competes with his own bundles
  * only; against an equal, worth decides. QUOTA_OWN over its share takes from strangers
- * first, then from public bundles, then from whoever is over a share.
+ * first, then from public bundles, then from whoever is over a share. It stops short of the
+ * whole: a tenth stays for the others (256 KiB at least, or a quarter of a tiny store), who
+ * divide what own bundles leave in the proportion of their shares.
  */
 #ifndef STA_STORAGE_QUOTA_H
 #define STA_STORAGE_QUOTA_H
@@ -29,6 +31,7 @@ struct account {
 struct quota {
     struct catalogue *catalogue;
     uint64_t capacity, bytes;
+    uint64_t own_max;         /* bytes of QUOTA_OWN beyond which none is made here */
     uint64_t share[QUOTA_COUNT], class_bytes[QUOTA_COUNT];
     uint32_t class_count[QUOTA_COUNT];
     struct heap largest[QUOTA_COUNT]; /* accounts, the largest on top */
@@ -54,6 +57,9 @@ void quota_leave(struct quota *q, uint32_t slot);
 
 /* Moves it to another class, after quota_reserve for that, and takes a changed deadline into account. */
 void quota_move(struct quota *q, uint32_t slot, uint8_t quota_class);
+
+/* Its stamp is another one. */
+void quota_revalue(struct quota *q, uint32_t slot);
 
 /* Finds who has to go so that `newcomer` fits, and counts them out: q->victims. ERR_FULL, ERR_NO_MEMORY:
  * nothing changed. quota_unplan counts them in again. */

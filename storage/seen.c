@@ -169,6 +169,16 @@ bool seen_has(const struct seen *s, const struct bundle_id *id, uint32_t clock_s
     return false;
 }
 
+void seen_walk(const struct seen *s, uint32_t clock_s, store_visit_seen *visit, void *ctx)
+{
+    for (uint32_t i = s->count; i-- > 0;) {
+        const struct seen_item *item = item_at(s, i);
+
+        if (item->until_s > clock_s && !visit(ctx, &item->id))
+            return;
+    }
+}
+
 enum err seen_add(struct seen *s, struct db *db, const struct bundle_id *id, uint32_t until_s, uint32_t clock_s)
 {
     uint8_t record[RECORD_LEN];

@@ -29,6 +29,7 @@ enum err seen_open(struct seen *s, struct db *db, uint64_t hash_seed);
 void     seen_clear(struct seen *s);
 
 bool     seen_has(const struct seen *s, const struct bundle_id *id, uint32_t clock_s);
+void     seen_walk(const struct seen *s, uint32_t clock_s, store_visit_seen *visit, void *ctx);
 enum err seen_add(struct seen *s, struct db *db, const struct bundle_id *id, uint32_t until_s, uint32_t clock_s);
 
 #endif

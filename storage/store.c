@@ -299,6 +299,25 @@ enum err store_update(struct store *s, const struct store_entry *entry)
     return ERR_NONE;
 }
 
+enum err store_stamp(struct store *s, const struct bundle_id *id, const uint8_t stamp[STAMP_LEN], uint8_t bits)
+{
+    uint32_t slot = catalogue_find(&s->catalogue, id);
+    enum err e;
+
+    if (slot == SLOT_NONE)
+        return ERR_NOT_FOUND;
+    if (!db_has_reserve(s->db))
+        return ERR_FULL;
+    struct store_entry *old = &catalogue_at(&s->catalogue, slot)->entry, new = *old;
+    new.stamp_bits = bits;
+    if ((e = body_patch(s->db, new.seq, new.len, HEADER_AD_LEN, bytes_of(stamp, STAMP_LEN))) != ERR_NONE ||
+        (e = write_facts(s->db, &new)) != ERR_NONE || (e = clock_save(s, CLOCK_SAVE_BUSY_S)) != ERR_NONE)
+        return e;
+    old->stamp_bits = bits;
+    quota_revalue(&s->quota, slot);
+    return ERR_NONE;
+}
+
 enum err store_remove(struct store *s, const struct bundle_id *id, bool is_remembered)
 {
     struct bundle_id gone = *id; /* the caller's may be lent from the entry */
@@ -383,6 +402,11 @@ const struct store_entry *store_find_tag(const struct store *s, const uint8_t ta
 bool store_has_seen(const struct store *s, const struct bundle_id *id)
 {
     return catalogue_find(&s->catalogue, id) != SLOT_NONE || seen_has(&s->seen, id, s->clock_s);
+}
+
+void store_walk_seen(const struct store *s, store_visit_seen *visit, void *ctx)
+{
+    seen_walk(&s->seen, s->clock_s, visit, ctx);
 }
 
 void store_walk(const struct store *s, enum bundle_class which, store_visit *visit, void *ctx)
@@ -482,10 +506,12 @@ void store_usage(const struct store *s, struct store_usage *out)
     u.count = s->catalogue.count;
     for (int k = 0; k < QUOTA_COUNT; k++) {
         u.class_bytes[k] = s->quota.class_bytes[k];
+        u.class_share[k] = s->quota.share[k];
         u.class_count[k] = s->quota.class_count[k];
     }
     for (int k = 0; k < CLASS_COUNT; k++)
         u.bundle_class_count[k] = s->catalogue.class_count[k];
+    u.seen_count = s->seen.count;
     uint64_t percent = u.bytes * 100 / u.capacity_bytes;
     u.fill_percent = (uint8_t)(percent < 100 ? percent : 100);
     if (!db_has_room(s->db))

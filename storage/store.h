@@ -8,7 +8,9 @@
  *
  * Limits are by quota class: a share of the capacity each (protocol section 10).
  * An unused share is lent: a class may exceed its share while the whole has room,
- * and is the first to be evicted when another class claims its own.
+ * and is the first to be evicted when another class claims its own. Only QUOTA_OWN is never evicted,
+ * so a put of that class leaves a tenth of the capacity to others (256 KiB at least, or a quarter of a tiny
+ * store); store_update may move any bundle into it.
  *
  * Life is counted by residence, not by the wall clock (many nodes boot without
  * one): every bundle has a deadline on the store's residence clock, in seconds,
@@ -67,7 +69,7 @@ void     store_close(struct store *s);
 
 /* Copies the bundle in. `entry` gives all facts but seq, which is set.
  * ERR_EXISTS: carried or seen already, harmless. ERR_FULL: over quota and nothing
- * less worthy could be evicted, or the disk is short: then only QUOTA_OWN may use the
+ * less worthy could be evicted (or QUOTA_OWN at its limit), or the disk is short: then only QUOTA_OWN may use the
  * reserve, down to what deleting needs; nothing changed. Evicted bundles are reported by store_next_evicted. */
 enum err store_put(struct store *s, struct store_entry *entry, struct bytes bundle);
 
@@ -82,9 +84,18 @@ const struct store_entry *store_find_tag(const struct store *s, const uint8_t ta
 /* Carried now, or removed and remembered. */
 bool store_has_seen(const struct store *s, const struct bundle_id *id);
 
+/* Walks the ids that are removed and remembered, the latest first. `visit` returns false to stop and must not change the
+ * store. */
+typedef bool store_visit_seen(void *ctx, const struct bundle_id *id);
+void store_walk_seen(const struct store *s, store_visit_seen *visit, void *ctx);
+
 /* Changes the facts that may change: quota_class, hops, budget, given, deadline_s
  * (only to sooner). ERR_NOT_FOUND. */
 enum err store_update(struct store *s, const struct store_entry *entry);
+
+/* Puts another stamp into the bundle (its id does not cover it), which is worth `bits`. ERR_NOT_FOUND; ERR_CORRUPT;
+ * ERR_FULL: the disk is short. Nothing changed then. */
+enum err store_stamp(struct store *s, const struct bundle_id *id, const uint8_t stamp[STAMP_LEN], uint8_t bits);
 
 /* Removes it and, when `is_remembered`, does not take it again while it could live. */
 enum err store_remove(struct store *s, const struct bundle_id *id, bool is_remembered);
@@ -119,8 +130,10 @@ struct store_usage {
     uint64_t bytes, capacity_bytes;
     size_t   count;
     uint64_t class_bytes[QUOTA_COUNT];
+    uint64_t class_share[QUOTA_COUNT];  /* bytes a class may hold against the others */
     size_t   class_count[QUOTA_COUNT];
     size_t   bundle_class_count[CLASS_COUNT];
+    size_t   seen_count;        /* removed and remembered, some past their time among them */
     uint8_t  fill_percent;      /* of the capacity, or 100 when the disk is short */
     size_t   damaged_count;     /* records that store_open found unreadable and removed */
 };

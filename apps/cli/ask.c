@@ -58,6 +58,8 @@ int ask_passphrase(char to[PASSPHRASE_LEN_MAX + 1], const char *prompt, bool is_
     else if (is_new && isatty(0) && (!ask_hidden(again, "The same again") || strcmp(to, again) != 0))
         status = fail(EXIT_USAGE, "the two are not the same; nothing was changed");
     profile_wipe(again, sizeof again);
+    if (status == EXIT_DONE && isatty(0))
+        fputs("This takes some seconds, so that guessing takes years ...\n", stderr);
     return status;
 }
 
@@ -65,8 +67,6 @@ bool ask_yes(const char *question)
 {
     char answer[16];
 
-    if (!isatty(0))
-        return true;
     fprintf(stderr, "%s [y/N] ", question);
     return read_line(0, answer, sizeof answer) && (answer[0] == 'y' || answer[0] == 'Y');
 }

@@ -47,6 +47,7 @@ struct cli {
     struct profile_paths paths;
     char socket[PROFILE_PATH_MAX];
     bool is_json;
+    bool has_folder;             /* --data was given */
     const struct verb *verb;
     const char *options[OPTIONS_MAX];   /* values in the verb's order; "" for a switch given; NULL: not given */
     char **args;
@@ -70,6 +71,9 @@ int client_call(const struct cli *c, const char *method, const char *path, json_
 
 /* True when a daemon answers the socket. */
 bool client_is_there(const struct cli *c);
+
+/* What starts the daemon that this command would talk to. */
+void client_start_command(char *to, size_t cap, const struct cli *c);
 
 /* Listens to events until `on_event` returns a status other than -1, which is then returned. `on_open` (may be NULL) runs
  * once the stream is open, so that nothing is missed between asking and listening. */

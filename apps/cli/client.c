@@ -41,12 +41,25 @@ bool client_is_there(const struct cli *c)
     return fd >= 0;
 }
 
+void client_start_command(char *to, size_t cap, const struct cli *c)
+{
+    bool is_quoted = strpbrk(c->paths.folder, " '\"\\$&;()") != NULL;
+    const char *quote = is_quoted ? "'" : "";
+
+    if (c->has_folder)
+        snprintf(to, cap, "staffettad --data %s%s%s", quote, c->paths.folder, quote);
+    else
+        snprintf(to, cap, "staffettad");
+}
+
 static int say_no_daemon(const struct cli *c)
 {
+    char start[PROFILE_PATH_MAX + 32];
+
     if (errno == EACCES || errno == EPERM)
         return fail(EXIT_FAILED, "the daemon at %s belongs to another user; become that user", c->socket);
-    return fail(EXIT_NO_DAEMON, "no daemon answers at %s; start one: staffettad%s%s", c->socket,
-                getenv("STAFFETTA_DATA") == NULL ? " --data " : "", getenv("STAFFETTA_DATA") == NULL ? c->paths.folder : "");
+    client_start_command(start, sizeof start, c);
+    return fail(EXIT_NO_DAEMON, "no daemon answers at %s; start one: %s", c->socket, start);
 }
 
 static bool send_all(int fd, const char *at, size_t len)

@@ -18,7 +18,7 @@ void help_print(FILE *to)
         char usage[64];
 
         snprintf(usage, sizeof usage, "%s%s%s", verbs[i].name, verbs[i].synopsis[0] != '\0' ? " " : "", verbs[i].synopsis);
-        fprintf(to, "  %-26s %s\n", usage, verbs[i].summary);
+        fprintf(to, "  %-27s %s\n", usage, verbs[i].summary);
     }
     fputs("\nOptions:\n", to);
     for (size_t i = 0; i < global_option_count; i++)

@@ -107,6 +107,7 @@ static int set_paths(struct parse *p)
     if (e != ERR_NONE)
         return fail(EXIT_USAGE, e == ERR_NOT_FOUND ? "no home is known: choose a data folder with --data DIR"
                                                    : "the data folder's path is too long");
+    c->has_folder = p->data != NULL;
     const char *socket = p->api != NULL ? p->api : c->paths.socket;
     if (strlen(socket) >= sizeof c->socket)
         return fail(EXIT_USAGE, "the socket's path is too long");
@@ -155,6 +156,9 @@ int cli_parse(struct cli *c, int argc, char **argv, char **args)
     }
     if ((status = check_counts(c)) != EXIT_DONE)
         return status;
+    /* Packaging asks for these where no home is known. */
+    if (c->verb->run == verb_help || c->verb->run == verb_version || c->verb->run == verb_completion)
+        return EXIT_DONE;
     return set_paths(&p);
 }
 

@@ -80,6 +80,10 @@ static int send_text(const struct cli *c, struct bytes text)
         words_print_json(reply);
     else if (status == EXIT_DONE)
         puts(json_text(reply, "id"));
+    /* A program wants the id alone; a person wants to know that nothing is lost, and what to do with the number. */
+    if (status == EXIT_DONE && !c->is_json && isatty(1) && isatty(2))
+        fprintf(stderr, "Kept on disk, and goes on as soon as somebody comes by. Where is it: staffetta show %.4s\n",
+                json_text(reply, "id"));
     json_decref(reply);
     return status;
 }
@@ -265,12 +269,29 @@ int verb_messages(struct cli *c)
     return status;
 }
 
+/* Who holds a card may write under any name: the reader learns that somebody among these is not a friend yet. */
+static void tell_of_requests(const struct cli *c)
+{
+    json_t *status;
+
+    if (client_call(c, "GET", "/v1/status", NULL, &status) != EXIT_DONE)
+        return;
+    uint64_t n = json_count(json_object_get(status, "people"), "requests");
+    json_decref(status);
+    if (n > 0)
+        printf("%llu %s not accepted yet, and may be anybody: staffetta friends\n", (unsigned long long)n, n == 1 ? "sender is" : "senders are");
+}
+
 int verb_inbox(struct cli *c)
 {
     struct reading r = { .c = c, .marks_read = cli_option(c, "mark-read") != NULL ||
                                                (isatty(1) != 0 && cli_option(c, "keep-unread") == NULL) };
 
-    return run_reading(&r);
+    int status = run_reading(&r);
+
+    if (status == EXIT_DONE && !c->is_json)
+        tell_of_requests(c);
+    return status;
 }
 
 int verb_read(struct cli *c)
@@ -282,20 +303,27 @@ int verb_read(struct cli *c)
     free(path);
     if (status == EXIT_DONE && c->is_json)
         words_print_json(reply);
+    else if (status == EXIT_DONE)
+        puts("Marked as read.");
     json_decref(reply);
     return status;
 }
 
 /* ---- One message ---- */
 
-static void print_time_line(const json_t *m, const char *key, const char *label)
+static void print_time_and(const json_t *m, const char *key, const char *label, const char *more)
 {
     char at[WORDS_TIME_MAX];
 
     if (!json_is_string(json_object_get(m, key)))
         return;
     words_time(at, json_object_get(m, key), (uint64_t)time(NULL));
-    printf("  %-12s %s\n", label, at);
+    printf("  %-12s %s%s\n", label, at, more);
+}
+
+static void print_time_line(const json_t *m, const char *key, const char *label)
+{
+    print_time_and(m, key, label, "");
 }
 
 static void print_whole(const json_t *m)
@@ -317,7 +345,8 @@ static void print_whole(const json_t *m)
     print_time_line(m, "gateway", "gateway");
     print_time_line(m, "delivered", "delivered");
     print_time_line(m, "read", "read");
-    print_time_line(m, "next_try", "next try");
+    /* Only a receipt ends the trying; until this hour couriers carry what they have. */
+    print_time_and(m, "next_try", "sent again", ", unless a receipt comes first");
     print_time_line(m, "expires", "expires");
     if (json_count(m, "tries") > 1)
         printf("  %-12s %llu\n", "tries", (unsigned long long)json_count(m, "tries"));

@@ -178,14 +178,16 @@ int verb_doctor(struct cli *c)
 {
     json_t *reply, *check;
     bool is_bad = false;
-    char text[PROFILE_PATH_MAX + 64];
+    char text[PROFILE_PATH_MAX + 64], start[PROFILE_PATH_MAX + 32];
     size_t i;
 
     if (!client_is_there(c)) {
         snprintf(text, sizeof text, "none answers at %s", c->socket);
-        print_check(c, "daemon", "bad", text, "start one: staffettad");
+        client_start_command(start, sizeof start, c);
+        print_check(c, "daemon", "bad", text, start);
         examine_folder(c);
-        return fail(EXIT_NO_DAEMON, "no daemon, so nothing is received or sent; start one: staffettad");
+        fflush(stdout);
+        return fail(EXIT_NO_DAEMON, "no daemon, so nothing is received or sent; start one: %s", start);
     }
     int status = client_call(c, "GET", "/v1/doctor", NULL, &reply);
     if (status != EXIT_DONE)
@@ -236,7 +238,7 @@ int verb_export(struct cli *c)
     if (status == EXIT_DONE && c->is_json)
         words_print_json(reply);
     else if (status == EXIT_DONE)
-        printf("%llu bundle%s written, %s. At the other end: staffetta import.\n", (unsigned long long)json_count(reply, "bundles"),
+        printf("%llu bundle%s written, %s. At the other end: staffetta import FILE\n", (unsigned long long)json_count(reply, "bundles"),
                plural(json_count(reply, "bundles")), size);
     json_decref(reply);
     return status;

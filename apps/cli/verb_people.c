@@ -21,6 +21,17 @@ static int call_friend(const struct cli *c, const char *method, const char *tail
     return status;
 }
 
+/* A name as a shell takes it. */
+static void print_word(const char *name)
+{
+    bool is_plain = name[0] != '\0' && name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.")] == '\0';
+    const char *quote = is_plain ? "" : strchr(name, '\'') != NULL ? "\"" : "'";
+
+    fputs(quote, stdout);
+    words_print_text(stdout, name, 0);
+    fputs(quote, stdout);
+}
+
 static int print_link(const struct cli *c, const json_t *reply)
 {
     const char *link = json_text(reply, "link"), *png = cli_option(c, "png");
@@ -78,7 +89,9 @@ int verb_add(struct cli *c)
         words_print_json(reply);
     } else if (status == EXIT_DONE) {
         words_print_text(stdout, json_text(reply, "name"), 0);
-        puts(" is in your address book. `staffetta verify` makes sure that it is really them.");
+        fputs(" is in your address book. To make sure that it is really them: staffetta verify ", stdout);
+        print_word(json_text(reply, "name"));
+        putchar('\n');
     }
     json_decref(reply);
     return status;
@@ -98,12 +111,15 @@ static void print_friend(const json_t *f)
         fputs(")", stdout);
     }
     if (json_flag(f, "request")) {
-        puts(": wrote to you; `staffetta accept` them, or `remove`");
+        fputs(": wrote to you, and is not accepted yet: staffetta accept ", stdout);
+        print_word(name);
+        putchar('\n');
         return;
     }
     words_time(heard, json_object_get(f, "last_heard"), (uint64_t)time(NULL));
-    printf(": %s", strcmp(state, "verified") == 0 ? "verified" : strcmp(state, "connected") == 0 ? "not verified"
-                                                                                                 : "added, no answer yet");
+    /* Who has written to us is heard of, even while nothing of ours has been acknowledged. */
+    bool is_silent = strcmp(state, "added") == 0 && strcmp(heard, "never") == 0;
+    printf(": %s", strcmp(state, "verified") == 0 ? "verified" : is_silent ? "added, no answer yet" : "not verified");
     if (strcmp(heard, "never") != 0)
         printf(", last heard %s", heard);
     if (unread > 0)
@@ -185,6 +201,8 @@ int verb_remove(struct cli *c)
 {
     json_t *reply;
 
+    if (cli_option(c, "yes") == NULL && isatty(0) == 0)
+        return fail(EXIT_USAGE, "this forgets a friend and all messages with them: staffetta remove NAME --yes");
     if (cli_option(c, "yes") == NULL && !ask_yes("Forget this friend and all messages with them?"))
         return fail(EXIT_FAILED, "nothing was removed");
     int status = call_friend(c, "DELETE", "", NULL, &reply);
@@ -225,10 +243,15 @@ int verb_verify(struct cli *c)
         json_decref(reply);
         status = call_friend(c, "POST", "/verify", json_pack("{s:b}", "verified", says_yes), &reply);
     }
-    if (status == EXIT_DONE && c->is_json)
+    if (status == EXIT_DONE && c->is_json) {
         words_print_json(reply);
-    else if (status == EXIT_DONE)
-        puts(json_flag(reply, "verified") ? "Verified." : "Not verified. `staffetta verify NAME --yes` after comparing.");
+    } else if (status == EXIT_DONE && json_flag(reply, "verified")) {
+        puts("Verified.");
+    } else if (status == EXIT_DONE) {
+        fputs("Not verified. After comparing: staffetta verify ", stdout);
+        print_word(c->args[0]);
+        puts(" --yes");
+    }
     json_decref(reply);
     return status;
 }

@@ -75,6 +75,8 @@ int verb_init(struct cli *c)
         printf(". Your identity is in %s.\n", c->paths.folder);
         if (passphrase[0] == '\0')
             puts("It opens with the key file beside it: whoever takes this disk can read everything. `staffetta passphrase` changes that.");
+        else
+            puts("After every start the daemon waits for the passphrase: staffetta unlock. Without it nobody gets in again, you neither.");
         puts("Next: `staffetta invite --qr`, and show it to a friend.");
     }
     profile_wipe(passphrase, sizeof passphrase);
@@ -158,7 +160,7 @@ int verb_passphrase(struct cli *c)
         puts(is_none ? "{\"passphrase\":false}" : "{\"passphrase\":true}");
     else if (status == EXIT_DONE)
         puts(is_none ? "The vault opens with a key file now: whoever takes this disk can read everything."
-                     : "From the next start on, the daemon asks for it: `staffetta unlock`.");
+                     : "After every start the daemon waits for it: staffetta unlock. Without it nobody gets in again, you neither.");
     return status;
 }
 
@@ -174,6 +176,8 @@ int verb_settings(struct cli *c)
     int status = client_call(c, "POST", "/v1/settings", json_pack("{s:b}", "read_marks", is_on), &reply);
     if (status == EXIT_DONE && c->is_json)
         words_print_json(reply);
+    else if (status == EXIT_DONE)
+        puts(is_on ? "Friends see when you have read." : "Friends no longer see when you have read.");
     json_decref(reply);
     return status;
 }

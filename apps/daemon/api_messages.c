@@ -32,6 +32,11 @@ void api_send(struct api_call *c)
     if (!api_fields(c, fields, 2) || !api_needs_person(c) || !api_friend(c, &number))
         return;
     enum err e = messenger_send_text(c->parts->messenger, number, text, (uint32_t)life_s, c->wall_unix_s, c->now_ms, id);
+    if (e == ERR_STATE) {
+        api_refuse(c, 409, "state", "%u messages to this friend wait for an answer: send more when some are delivered or have expired",
+                   (unsigned)MESSAGES_WAITING_MAX);
+        return;
+    }
     if (e == ERR_FULL) {
         api_refuse(c, 507, "full", "your own share of the disk is full: free some space, raise `capacity`, or wait until "
                                    "what is under way is delivered");

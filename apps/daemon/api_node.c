@@ -1,4 +1,5 @@
 /* apps/daemon/api_node.c - the node over the local API: status, neighbours, sticks. */
+#include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -47,6 +48,23 @@ static json_t *lan_json(const struct parts *p)
                      "calls_failed", (json_int_t)l.calls_failed, "last_error", l.last_error);
 }
 
+static json_t *bluetooth_json(const struct parts *p, const char **text)
+{
+    struct bluetooth_info b;
+
+    *text = strcmp(p->config->bluetooth, "off") == 0 ? "off" : bluetooth_state_text(BLUETOOTH_NOT_BUILT);
+    if (p->bluetooth == NULL)
+        return json_null();
+    bluetooth_info(p->bluetooth, &b);
+    *text = b.state == BLUETOOTH_ON ? "on" : bluetooth_state_text(b.state);
+    return json_pack("{s:s, s:b, s:b, s:b, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "adapter", b.adapter,
+                     "advertising", b.is_advertising, "scanning", b.is_scanning, "gatt", b.is_gatt_on, "private", b.is_private,
+                     "heard", (int)b.neighbours, "links", (int)b.links, "adverts_in", (json_int_t)b.adverts_in,
+                     "adverts_malformed", (json_int_t)b.adverts_malformed, "adverts_dropped", (json_int_t)b.adverts_dropped,
+                     "calls", (json_int_t)b.calls, "calls_failed", (json_int_t)b.calls_failed,
+                     "accepted", (json_int_t)b.accepted, "bus_faults", (json_int_t)b.bus_faults, "last_error", b.last_error);
+}
+
 static json_t *counters_json(const struct parts *p)
 {
     struct node_counters n;
@@ -60,7 +78,8 @@ static json_t *counters_json(const struct parts *p)
         { "handshakes", n.handshakes }, { "handshakes_failed", n.handshakes_failed }, { "faults", n.faults },
         { "sketches", n.sketches }, { "sketch_cells", n.sketch_cells }, { "lists", n.lists },
         { "antipackets", n.antipackets }, { "expired", n.expired }, { "evicted", n.evicted },
-        { "oversized", n.oversized }, { "stamps_missing", n.stamps_missing }, { "rate_limited", n.rate_limited },
+        { "oversized", n.oversized }, { "stamps_missing", n.stamps_missing }, { "stamps_made", n.stamps_made },
+        { "rate_limited", n.rate_limited },
     };
     json_t *o = json_object();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
@@ -130,15 +149,17 @@ void api_status(struct api_call *c)
                         : has_failed                         ? "storage: opening"
                         : p->db != NULL && !db_has_room(p->db) ? "storage: the disk is nearly full; others' bundles are refused"
                                                                : "ok";
+    const char *bluetooth_text;
+    json_t *bluetooth = bluetooth_json(p, &bluetooth_text);
     json_t *o = json_pack(
-        "{s:s, s:s, s:s, s:o, s:s, s:i, s:I, s:i, s:o, s:o, s:o, s:{s:o, s:b}, s:{s:i, s:i, s:i}, s:s}",
+        "{s:s, s:s, s:s, s:o, s:s, s:i, s:I, s:i, s:o, s:o, s:o, s:{s:o, s:b}, s:{s:i, s:i, s:i}, s:s, s:o}",
         "version", STAFFETTA_VERSION, "state", state, "identity", person_name(p->person),
         "name", p->messenger != NULL ? json_string(messenger_name(p->messenger)) : json_null(), "data", p->paths->folder,
         "pid", (int)getpid(), "uptime_s", (json_int_t)((clock_now_ms() - p->started_ms) / 1000),
         "neighbours", (int)links.ready, "store", store_json(p), "lan", lan_json(p), "counters", counters_json(p),
         "clock", "time", api_time(c->wall_unix_s), "trusted", clock_is_synchronised(),
         "people", "friends", (int)people.friends, "requests", (int)people.requests, "unread", (int)people.unread,
-        "bluetooth", "not in this version");
+        "bluetooth", bluetooth_text, "bluetooth_info", bluetooth);
     api_answer(c, 200, o);
 }
 
@@ -160,6 +181,14 @@ void api_doctor(struct api_call *c)
 }
 
 /* ---- Sticks ---- */
+
+/* The daemon may run as somebody else than who asks. */
+static const char *user_name(void)
+{
+    const struct passwd *p = getpwuid(geteuid());
+
+    return p != NULL ? p->pw_name : "it";
+}
 
 /* The caller's folder is not ours, so only a path from the root means the same to both. */
 static bool take_path(struct api_call *c, char to[PROFILE_PATH_MAX])
@@ -197,8 +226,8 @@ void api_export(struct api_call *c)
     else if (e == ERR_NOT_FOUND)
         api_refuse(c, 404, "not-found", "the folder of %.400s does not exist; is the stick mounted?", path);
     else if (e == ERR_IO)
-        api_refuse(c, 500, "io", "%.400s cannot be written; is the stick mounted, and may user %u write there?", path,
-                   (unsigned)geteuid());
+        api_refuse(c, 500, "io", "%.400s cannot be written; is the stick mounted, and may %s (the daemon's user) write there?", path,
+                   user_name());
     else if (e != ERR_NONE)
         api_fail(c, e, "the export");
     else

@@ -32,8 +32,9 @@ const struct config_key config_keys[] = {
       "Without it, neighbours are reached only through peer, and through those who call us.", true },
     { "beacon-port", CONFIG_PORT, FIELD(beacon_port), "PORT", "7827", 1, 65535, "UDP port of the beacons",
       "Has to be the same on all nodes that shall find each other.", true },
-    { "bluetooth", CONFIG_ADAPTER, FIELD(bluetooth), "ADAPTER", "off", 0, 0, "meet neighbours over Bluetooth, as with hci0",
-      "This version has no Bluetooth yet: anything but off is said to be unavailable and the daemon runs without it.", true },
+    { "bluetooth", CONFIG_ADAPTER, FIELD(bluetooth), "ADAPTER", "auto", 0, 0, "meet neighbours over Bluetooth LE",
+      "auto takes the first adapter that is on; hci0 or the like takes that one; off takes none. Where there is no Bluetooth the "
+      "daemon runs without it, and staffetta doctor says why.", true },
     { "relay", CONFIG_SWITCH, FIELD(is_relay), NULL, "no", 0, 0, "only carry for others; open no identity",
       "Carries bundles without reading or writing any of its own, even when the data folder holds an identity. Without an "
       "identity the daemon does this anyway.", false },

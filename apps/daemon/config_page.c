@@ -133,7 +133,7 @@ static const char *value_words(const struct config_key *key)
 {
     switch (key->kind) {
     case CONFIG_LEVEL: return "error warning info debug";
-    case CONFIG_ADAPTER: return "off hci0";
+    case CONFIG_ADAPTER: return "auto off hci0";
     default: return "";
     }
 }

@@ -93,13 +93,6 @@ static void keep_what_is_fixed(struct daemon *d, struct config *fresh)
     }
 }
 
-static void say_what_is_missing(const struct daemon *d)
-{
-    if (strcmp(d->config->bluetooth, "off") != 0)
-        log_line(&d->log, LOG_LEVEL_WARNING, "bluetooth = %s: this version has no Bluetooth yet; running without it",
-                 d->config->bluetooth);
-}
-
 static void on_reload(evutil_socket_t fd, short what, void *ctx)
 {
     struct daemon *d = ctx;
@@ -126,7 +119,6 @@ static void on_reload(evutil_socket_t fd, short what, void *ctx)
         } else {
             d->log.level = (enum log_level)d->config->log_level;
             log_line(&d->log, LOG_LEVEL_INFO, "the configuration was read anew");
-            say_what_is_missing(d);
         }
     }
     free(fresh);
@@ -228,7 +220,6 @@ static void say_start(const struct daemon *d)
         lan_info(d->parts.lan, &l);
     log_line(&d->log, LOG_LEVEL_INFO, "version %s, data in %s, TCP port %u, %s", STAFFETTA_VERSION, d->paths.folder,
              (unsigned)l.port, persons[d->parts.person]);
-    say_what_is_missing(d);
 }
 
 static void stop_all(struct daemon *d)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "apps/service/clock.h"
@@ -91,14 +92,18 @@ static void check_store(struct report *r, const struct parts *p)
 
 static void check_clock(struct report *r)
 {
-    char text[UNITS_RFC3339_LEN + 1];
+    char text[64] = "?";
+    struct tm local;
     uint64_t wall = clock_wall_or_none();
 
     if (wall == 0) {
         add(r, "clock", "bad", "set it: sudo date -s '2026-01-31 12:00'", "the clock stands before 2025");
         return;
     }
-    units_rfc3339(text, wall);
+    /* As the clock on the wall shows it: that is what it will be compared with. */
+    time_t t = (time_t)wall;
+    if (localtime_r(&t, &local) != NULL)
+        strftime(text, sizeof text, "%Y-%m-%d %H:%M %Z", &local);
     if (clock_is_synchronised())
         add(r, "clock", "good", "", "%s, kept right by the network", text);
     else
@@ -181,13 +186,35 @@ static void check_network(struct report *r, const struct parts *p)
     else
         add(r, "listening", "good", "", "TCP port %u", (unsigned)l.port);
     if (!p->config->is_discovery_on)
-        add(r, "discovery", "note", "remove `discovery = no` to find neighbours by themselves", "off, as configured");
+        add(r, "discovery", "note", "leave out discovery = no (or --no-discovery) to find neighbours by themselves", "off, as configured");
     else if (l.interfaces == 0 && i.up > 0)
         add(r, "discovery", "bad", "look for an error in the log; --peer ADDR:PORT works without discovery",
             "beacons go out on no interface%s%s", l.last_error[0] != '\0' ? ": " : "", l.last_error);
     else
         add(r, "discovery", "good", "", "beacons on %u interface%s, UDP port %u", l.interfaces, l.interfaces == 1 ? "" : "s",
             (unsigned)p->config->beacon_port);
+}
+
+static void check_bluetooth(struct report *r, const struct parts *p)
+{
+    struct bluetooth_info b = { .state = BLUETOOTH_NOT_BUILT };
+
+    if (strcmp(p->config->bluetooth, "off") == 0) {
+        add(r, "bluetooth", "note", "set `bluetooth = auto` to meet neighbours over Bluetooth", "off, as configured");
+        return;
+    }
+    if (p->bluetooth != NULL)
+        bluetooth_info(p->bluetooth, &b);
+    if (b.state != BLUETOOTH_ON)
+        add(r, "bluetooth", "note", bluetooth_state_advice(b.state), "%s", bluetooth_state_text(b.state));
+    else if (!b.is_advertising)
+        add(r, "bluetooth", "bad", "look for an error in `journalctl -u bluetooth`", "%s is on, but does not advertise%s%s", b.adapter,
+            b.last_error[0] != '\0' ? ": " : "", b.last_error);
+    else if (b.is_privacy_known && !b.is_private)
+        add(r, "bluetooth", "note", "write `Privacy = device` under [General] in /etc/bluetooth/main.conf, then systemctl restart bluetooth",
+            "%s works, but its fixed address lets a sniffer follow it", b.adapter);
+    else
+        add(r, "bluetooth", "good", "", "%s: %u heard, %u linked", b.adapter, b.neighbours, b.links);
 }
 
 struct ready { const struct parts *parts; unsigned count; };
@@ -264,6 +291,7 @@ json_t *doctor_checks(const struct parts *p)
     check_store(&r, p);
     check_clock(&r);
     check_network(&r, p);
+    check_bluetooth(&r, p);
     check_neighbours(&r, p);
     check_person(&r, p);
     return r.list;

@@ -14,13 +14,16 @@ enum {
     WALL_EVERY_S    = 300,
     RETRY_FIRST_MS  = 500,
     RETRY_LAST_MS   = 30000,
+    STAMP_SLICE_MS  = 3,         /* of work for stamps, and the pause after it: others have the rest of the processor, */
+    STAMP_PAUSE_MS  = 9,         /* and messages that come in do not wait */
+    STAMP_TRIES     = 256,       /* between two looks at the clock: some ms on the slowest */
 };
 
 struct engine {
     struct event_base *base;
     struct parts *parts;
     struct engine_hooks hooks;
-    struct event *person_timer, *epoch_timer, *wall_timer, *retry_timer;
+    struct event *person_timer, *epoch_timer, *wall_timer, *retry_timer, *stamp_timer;
     uint32_t retry_ms;           /* 0: all is well */
 };
 
@@ -47,6 +50,23 @@ static enum err start_lan(struct engine *e, char why[256])
     return lan_new(&p->lan, e->base, p->host, p->node, &p->rng, &lan, why);
 }
 
+/* ---- Bluetooth ---- */
+
+/* Its absence is no reason not to start: status and doctor say what it is and what to do. */
+static void start_bluetooth(struct engine *e)
+{
+    struct parts *p = e->parts;
+    const char *adapter = p->config->bluetooth;
+    struct bluetooth_config config = { .adapter = strcmp(adapter, "auto") != 0 ? adapter : NULL };
+    enum err err;
+
+    if (strcmp(adapter, "off") == 0)
+        return;
+    if ((err = bluetooth_new(&p->bluetooth, e->base, p->host, p->node, &p->rng, &config)) != ERR_NONE)
+        log_line(p->log, LOG_LEVEL_INFO, "no Bluetooth: %s",
+                 err == ERR_UNSUPPORTED ? bluetooth_state_text(BLUETOOTH_NOT_BUILT) : err_text(err));
+}
+
 static void start_watch(struct engine *e)
 {
     struct parts *p = e->parts;
@@ -66,10 +86,13 @@ static void close_all(struct engine *e, bool is_final)
     struct parts *p = e->parts;
 
     event_del(e->person_timer);
+    event_del(e->stamp_timer);
     spool_watch_free(p->watch);
     p->watch = NULL;
     uplink_free(p->uplink);
     p->uplink = NULL;
+    bluetooth_free(p->bluetooth);
+    p->bluetooth = NULL;
     lan_free(p->lan);
     p->lan = NULL;
     host_free(p->host);
@@ -103,11 +126,18 @@ static void arm_person_timer(struct engine *e)
         set_timer(e->person_timer, at_ms > now_ms ? at_ms - now_ms + 1 : 1);
 }
 
+static void arm_stamp_timer(struct engine *e)
+{
+    if (node_has_stamp_work(e->parts->node) && !evtimer_pending(e->stamp_timer, NULL))
+        set_timer(e->stamp_timer, STAMP_PAUSE_MS);
+}
+
 static void on_turn(void *ctx)
 {
     struct engine *e = ctx;
 
     arm_person_timer(e);
+    arm_stamp_timer(e);
     if (e->parts->is_mailbox_stale) {
         e->parts->is_mailbox_stale = false;
         gateways_load(e->parts);
@@ -133,7 +163,8 @@ static void on_commit_failed(void *ctx, enum err why)
 
 static enum err open_storage(struct parts *p)
 {
-    struct store_config store = { .capacity_bytes = p->config->capacity_bytes };
+    /* The seed is secret, for tags are chosen by others: equal places in a table would cost time at every look. */
+    struct store_config store = { .capacity_bytes = p->config->capacity_bytes, .hash_seed = rng_u64(&p->rng) };
     enum err err;
 
     if ((err = db_open_lmdb(&p->db, p->paths->database, NULL)) != ERR_NONE)
@@ -179,6 +210,7 @@ static enum err open_all(struct engine *e)
         snprintf(p->trouble, sizeof p->trouble, "%.150s", why[0] != '\0' ? why : "the local network cannot be used");
         goto fail;
     }
+    start_bluetooth(e);
     start_watch(e);
     if ((err = uplink_new(&p->uplink, e->base, p->host, p->node, &p->rng)) != ERR_NONE) {
         snprintf(p->trouble, sizeof p->trouble, "gateways: %s", err_text(err));
@@ -226,10 +258,32 @@ static void on_person(evutil_socket_t fd, short what, void *ctx)
     engine_poke(e);
 }
 
+/* A slice of proof of work. What was found is committed and offered by the turn it asks for. */
+static void on_stamp(evutil_socket_t fd, short what, void *ctx)
+{
+    struct engine *e = ctx;
+    enum stamp_work so = STAMP_SEARCHING;
+
+    (void)fd;
+    (void)what;
+    if (e->parts->host == NULL || e->parts->needs_reopen)
+        return;
+    for (uint64_t from_ms = clock_now_ms(); so == STAMP_SEARCHING && clock_now_ms() - from_ms < STAMP_SLICE_MS;)
+        so = node_stamp_work(e->parts->node, STAMP_TRIES, parts_now_ms(e->parts));
+    if (so == STAMP_FOUND)
+        engine_poke(e);
+    else
+        arm_stamp_timer(e);
+}
+
 /* Varied by a quarter either way, so that nobody can tell a node by its rhythm. */
 static void arm_epoch(struct engine *e)
 {
     uint32_t s = (uint32_t)e->parts->config->epoch_s;
+
+    /* A radio that is heard by whoever passes needs shorter ones. */
+    if (e->parts->bluetooth != NULL && s > BLUETOOTH_EPOCH_MS / 1000)
+        s = BLUETOOTH_EPOCH_MS / 1000;
 
     set_timer(e->epoch_timer, (uint64_t)(s - s / 4 + rng_below(&e->parts->rng, s / 2 + 1)) * 1000);
 }
@@ -278,7 +332,9 @@ enum err engine_new(struct engine **out, struct event_base *base, struct parts *
     e->epoch_timer = evtimer_new(base, on_epoch, e);
     e->wall_timer = event_new(base, -1, EV_PERSIST, on_wall, e);
     e->retry_timer = evtimer_new(base, on_retry, e);
-    if (e->person_timer == NULL || e->epoch_timer == NULL || e->wall_timer == NULL || e->retry_timer == NULL) {
+    e->stamp_timer = evtimer_new(base, on_stamp, e);
+    if (e->person_timer == NULL || e->epoch_timer == NULL || e->wall_timer == NULL || e->retry_timer == NULL ||
+        e->stamp_timer == NULL) {
         err = ERR_NO_MEMORY;
         goto fail;
     }
@@ -303,9 +359,9 @@ void engine_free(struct engine *e)
 {
     if (e == NULL)
         return;
-    if (e->person_timer != NULL)
+    if (e->person_timer != NULL && e->stamp_timer != NULL)
         close_all(e, true);
-    struct event *timers[] = { e->person_timer, e->epoch_timer, e->wall_timer, e->retry_timer };
+    struct event *timers[] = { e->person_timer, e->epoch_timer, e->wall_timer, e->retry_timer, e->stamp_timer };
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++)
         if (timers[i] != NULL)
             event_free(timers[i]);
@@ -361,6 +417,11 @@ enum err engine_reload(struct engine *e, const struct config *old, char why[256]
     if (strcmp(c->gateways, old->gateways) != 0 || c->is_bridge != old->is_bridge || c->gateways[0] != '\0')
         p->is_mailbox_stale = true;
     engine_poke(e);
+    if (strcmp(c->bluetooth, old->bluetooth) != 0) {
+        bluetooth_free(p->bluetooth);
+        p->bluetooth = NULL;
+        start_bluetooth(e);
+    }
     if (strcmp(c->watch_folder, old->watch_folder) != 0) {
         spool_watch_free(p->watch);
         p->watch = NULL;

@@ -41,6 +41,8 @@ void parts_on_event(struct parts *p, const struct node_event *event)
         if (event->kind == NODE_LINK_READY && info.link == event->link)
             p->is_mailbox_stale = true;
     }
+    if (p->bluetooth != NULL)
+        bluetooth_on_event(p->bluetooth, event);
     on_link(p, event, now_ms);
 }
 

@@ -9,6 +9,7 @@
 #include "apps/daemon/config.h"
 #include "apps/messenger/messenger.h"
 #include "apps/profile/profile.h"
+#include "mesh/links/bluetooth.h"
 #include "mesh/links/host.h"
 #include "mesh/links/lan.h"
 #include "mesh/links/spool.h"
@@ -33,6 +34,7 @@ struct parts {
     struct node *node;
     struct host *host;
     struct lan *lan;
+    struct bluetooth *bluetooth;
     struct spool_watch *watch;
     struct uplink *uplink;
     bool is_mailbox_stale;       /* the gateway should be asked for other buckets: after the turn */

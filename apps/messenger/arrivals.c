@@ -21,6 +21,7 @@ struct arrival {
     uint8_t  start_key[32];         /* F1, F2 */
     bool     is_new;                /* the session began with this bundle */
     uint32_t expected_from;         /* SESSION: session_expect_from before */
+    uint32_t index;                 /* SESSION: of the tag, counted from 1; 0 otherwise */
     struct opened opened;
 };
 
@@ -46,12 +47,11 @@ static bool is_repeat(struct messenger *m, const struct friend *f, const struct 
            message_load(m, f, at.number, &msg) == ERR_NONE && msg.flags & MESSAGE_IS_INCOMING;
 }
 
-static void take_message(struct messenger *m, struct friend *f, const struct payload *p, const struct content *c,
-                         bool is_unreadable)
+static void take_message(struct messenger *m, struct friend *f, uint32_t index, const struct payload *p,
+                         const struct content *c, bool is_unreadable)
 {
     bool wants_ack = (p->flags & PAYLOAD_WANTS_ACK) != 0 && !is_unreadable;
     struct message_record msg;
-    uint32_t number;
 
     if (is_known(m, f, &c->id)) {
         if (wants_ack && is_repeat(m, f, &c->id))
@@ -70,7 +70,7 @@ static void take_message(struct messenger *m, struct friend *f, const struct pay
     msg.arrived_unix_s = m->wall_unix_s;
     msg.disappear_s = c->disappear_s;
     msg.text = is_unreadable ? bytes_of(NULL, 0) : c->body;
-    if (message_append(m, f, &msg, &number) == ERR_NONE && wants_ack)
+    if (message_append_incoming(m, f, &msg, index) == ERR_NONE && wants_ack)
         receipts_ack(m, f, &c->id);
 }
 
@@ -131,9 +131,9 @@ static void take_payload(struct messenger *m, const struct arrival *a)
     if (!c.has_id)
         memcpy(c.id.octets, a->opened.message_id, sizeof c.id.octets);
     if (e == ERR_VERSION)
-        take_message(m, a->f, &p, &c, true);
+        take_message(m, a->f, a->index, &p, &c, true);
     else if (p.type == PAYLOAD_TEXT)
-        take_message(m, a->f, &p, &c, false);
+        take_message(m, a->f, a->index, &p, &c, false);
     else if (p.type == PAYLOAD_READ)
         take_reads(m, a->f, c.body);
     else if (p.type == PAYLOAD_CARD)
@@ -194,7 +194,8 @@ static void take(struct messenger *m, const struct arrival *a)
     take_payload(m, a);
     if (m->failed != ERR_NONE || slot_save(m, a->f, a->slot, a->session) != ERR_NONE)
         return;
-    if (m->config.node != NULL) {
+    /* A stranger's stays among the strangers'. */
+    if (m->config.node != NULL && !(a->f->r.flags & FRIEND_REQUEST)) {
         enum err e = node_claim(m->config.node, &a->entry->id);
 
         messenger_fail(m, e);
@@ -214,6 +215,7 @@ static enum err open_in_session(struct messenger *m, struct arrival *a, const st
     if ((e = slot_load(m, a->f, as->slot, &a->session)) != ERR_NONE)
         return e;
     a->expected_from = session_expect_from(a->session, as->day);
+    a->index = as->index + 1u;
     return session_open(a->session, as->day, as->index, a->bundle, m->payload, &a->opened);
 }
 
@@ -327,14 +329,14 @@ static enum err open_f2(struct messenger *m, struct arrival *a, const struct exp
     return ERR_NONE;
 }
 
-bool arrival_open(struct messenger *m, const struct store_entry *entry, const struct expected *as)
+enum err arrival_open(struct messenger *m, const struct store_entry *entry, const struct expected *as)
 {
     struct arrival a;
     struct bytes bundle;
     enum err e;
 
     if (store_read(m->config.store, entry, &bundle) != ERR_NONE || bundle.len > BUNDLE_LEN_MAX)
-        return false;
+        return ERR_NOT_FOUND;
     memcpy(m->bundle, bundle.at, bundle.len);
     memset(&a, 0, sizeof a);
     a.entry = entry;
@@ -357,5 +359,5 @@ bool arrival_open(struct messenger *m, const struct store_entry *entry, const st
     /* Not before the session is stored: what is sent goes on from there. */
     if (e == ERR_NONE && m->failed == ERR_NONE && a.f->c.ack_count == ACKS_PENDING_MAX)
         receipts_wake(m, a.f);
-    return e == ERR_NONE;
+    return e;
 }

@@ -74,29 +74,74 @@ enum err message_place(struct messenger *m, const struct message_id *id, struct 
     return e == ERR_NONE ? place_decode(out, in) : e;
 }
 
-enum err message_append(struct messenger *m, struct friend *f, const struct message_record *msg, uint32_t *number)
+/* Writes a message under a number, and its id. */
+static enum err message_file(struct messenger *m, const struct friend *f, uint32_t number, const struct message_record *msg)
 {
-    struct place at = { f->number, f->c.next_number };
-    struct buffer *b;
-    enum err e;
+    struct place at = { f->number, number };
+    enum err e = message_store(m, f, number, msg);
 
-    if (at.number == UINT32_MAX)
-        return ERR_FULL;
-    if ((e = message_store(m, f, at.number, msg)) != ERR_NONE)
+    if (e != ERR_NONE)
         return e;
-    b = messenger_record(m);
+    struct buffer *b = messenger_record(m);
     if ((e = place_encode(&at, b)) == ERR_NONE)
         e = archive_put(m->config.archive, ARCHIVE_MESSAGE_ID, id_name(&msg->id), buffer_bytes(b));
-    if (e != ERR_NONE)
-        return messenger_fail(m, e);
+    return messenger_fail(m, e);
+}
+
+static void message_counted(struct messenger *m, struct friend *f, const struct message_record *msg)
+{
     f->c.next_number++;
     f->c.message_count++;
     if (msg->flags & MESSAGE_IS_INCOMING)
         f->c.unread++;
     friend_touch(m, f, DIRTY_CONVERSATION);
-    *number = at.number;
     messenger_tell(m, MESSENGER_MESSAGE, f->number, &msg->id);
-    return ERR_NONE;
+}
+
+enum err message_append(struct messenger *m, struct friend *f, const struct message_record *msg, uint32_t *number)
+{
+    enum err e;
+
+    if (f->c.next_number == UINT32_MAX)
+        return ERR_FULL;
+    *number = f->c.next_number;
+    f->burst.count = 0;
+    if ((e = message_file(m, f, *number, msg)) == ERR_NONE)
+        message_counted(m, f, msg);
+    return e;
+}
+
+static bool is_written_before(const struct written *a, const struct written *b)
+{
+    if (a->time_unix_s != b->time_unix_s)
+        return a->time_unix_s < b->time_unix_s;
+    return a->index != 0 && b->index != 0 && a->index < b->index;
+}
+
+enum err message_append_incoming(struct messenger *m, struct friend *f, const struct message_record *msg, uint32_t index)
+{
+    struct written key = { msg->time_unix_s, index };
+    struct burst *b = &f->burst;
+    enum err e;
+
+    if (f->c.next_number == UINT32_MAX)
+        return ERR_FULL;
+    if (b->count == 0 || b->count == BURST_MAX || b->now_ms != m->now_ms || b->first <= f->c.read_up_to)
+        *b = (struct burst){ .now_ms = m->now_ms, .first = f->c.next_number };
+    uint32_t at = b->count;
+    for (; at > 0 && is_written_before(&key, &b->keys[at - 1]); at--) {
+        struct message_record later;
+
+        if ((e = message_load(m, f, b->first + at - 1, &later)) != ERR_NONE ||
+            (e = message_file(m, f, b->first + at, &later)) != ERR_NONE)
+            return messenger_fail(m, e == ERR_NOT_FOUND ? ERR_CORRUPT : e);
+        b->keys[at] = b->keys[at - 1];
+    }
+    b->keys[at] = key;
+    b->count++;
+    if ((e = message_file(m, f, b->first + at, msg)) == ERR_NONE)
+        message_counted(m, f, msg);
+    return e;
 }
 
 bool message_is_gone(const struct friend *f, const struct message_id *id)
@@ -151,6 +196,7 @@ enum err message_remove(struct messenger *m, struct friend *f, uint32_t number)
     }
     if (f->c.message_count > 0)
         f->c.message_count--;
+    f->burst.count = 0;
     unsigned dirty = DIRTY_CONVERSATION;
     if (due_forget(&f->flights, number))
         dirty |= DIRTY_FLIGHTS;
@@ -193,6 +239,8 @@ static const char *reason_text(struct messenger *m, const struct message_record 
         return "too many messages to this person wait for an answer";
     case REASON_VERSION:
         return "it needs a newer version of Staffetta to be shown";
+    case REASON_STAMP:
+        return "neighbours are nearly full and ask for proof of work first; this device does it in idle time";
     case REASON_NONE:
     case REASON_COUNT:
         break;

@@ -173,7 +173,7 @@ static enum err friend_load(struct messenger *m, struct friend *f)
     if ((e = part_get(m, f, PART_COUNTERS, &in)) != ERR_NONE || (e = conversation_decode(&f->c, in)) != ERR_NONE)
         return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
     if ((e = part_get(m, f, PART_FLIGHTS, &in)) == ERR_NONE)
-        e = due_list_decode(&f->flights, in, FLIGHTS_MAX);
+        e = due_list_decode(&f->flights, in, MESSAGES_WAITING_MAX);
     if ((e == ERR_NONE || e == ERR_NOT_FOUND) && (e = part_get(m, f, PART_FADING, &in)) == ERR_NONE)
         e = due_list_decode(&f->fading, in, FADING_MAX);
     if ((e == ERR_NONE || e == ERR_NOT_FOUND) && (e = part_get(m, f, PART_GONE, &in)) == ERR_NONE)

@@ -276,17 +276,22 @@ enum err messenger_set_read_marks(struct messenger *m, bool is_on)
 
 /* ---- The turn ---- */
 
-static void open_as_expected(struct messenger *m, const struct store_entry *entry)
+/* True when one of the tag's meanings was right. */
+static bool open_as_expected(struct messenger *m, const struct store_entry *entry)
 {
     struct expected x;
+    bool is_early = false;
 
     for (unsigned nth = 0; m->failed == ERR_NONE && watch_find(m->watch, entry->tag, nth, &x); nth++) {
-        if (arrival_open(m, entry, &x))
-            return;
+        enum err e = arrival_open(m, entry, &x);
+
+        if (e == ERR_NONE)
+            return true;
+        is_early = is_early || e == ERR_TOO_LARGE;
     }
-    /* Not opened: perhaps what it needs comes later. */
-    if (m->failed == ERR_NONE && store_find_seq(m->config.store, entry->seq) != NULL)
-        watch_stray(m->watch, entry);
+    if (is_early)
+        watch_early(m->watch, entry);
+    return false;
 }
 
 /* Opening one bundle moves a window on, which may find the next. */
@@ -296,14 +301,12 @@ static void open_found(struct messenger *m)
 
     while (m->failed == ERR_NONE && watch_next_found(m->watch, &seq)) {
         const struct store_entry *entry = store_find_seq(m->config.store, seq);
-        struct store_entry copy;
-        struct expected x;
 
-        if (entry == NULL)
-            continue;
-        copy = *entry;
-        for (unsigned nth = 0; watch_find(m->watch, copy.tag, nth, &x) && !arrival_open(m, &copy, &x); nth++)
-            ;
+        if (entry != NULL) {
+            struct store_entry copy = *entry;
+
+            (void)open_as_expected(m, &copy);
+        }
     }
 }
 
@@ -315,12 +318,18 @@ void messenger_on_event(struct messenger *m, const struct node_event *event, uin
     switch (event->kind) {
     case NODE_STORED:
         if (event->entry.bundle_class == CLASS_SEALED) {
-            open_as_expected(m, &event->entry);
+            /* What did not open now may when more is known. */
+            if (!open_as_expected(m, &event->entry) && m->failed == ERR_NONE &&
+                store_find_seq(m->config.store, event->entry.seq) != NULL)
+                watch_stray(m->watch, &event->entry);
             open_found(m);
         }
         break;
     case NODE_CARRIED:
         outbox_on_carried(m, event);
+        break;
+    case NODE_STAMP_WANTED:
+        outbox_on_stamp_wanted(m, event);
         break;
     case NODE_DROPPED:
         watch_dropped(m->watch, &event->entry);

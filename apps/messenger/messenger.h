@@ -20,12 +20,13 @@
 struct messenger;
 
 enum {
-    TEXT_LEN_MAX        = 16000,        /* bytes; larger is a file's business */
-    FRIENDS_MAX         = 1000,
-    LIFE_DEFAULT_S      = 7 * 86400,
-    RETRY_FIRST_S       = 6 * 3600,     /* seal again after, if nothing came back; doubles, within the message's life */
-    RECEIPT_DELAY_MAX_S = 900,          /* protocol section 9: batched, random */
-    MESSAGE_ID_TEXT_LEN = 16,           /* hex of the 8 bytes that name a message at both ends */
+    TEXT_LEN_MAX         = 16000,       /* bytes; larger is a file's business */
+    FRIENDS_MAX          = 1000,
+    MESSAGES_WAITING_MAX = 1000,        /* unanswered, to one friend */
+    LIFE_DEFAULT_S       = 7 * 86400,
+    RETRY_FIRST_S        = 6 * 3600,    /* seal again after, if nothing came back; doubles, within the message's life */
+    RECEIPT_DELAY_MAX_S  = 900,         /* protocol section 9: batched, random */
+    MESSAGE_ID_TEXT_LEN  = 16,          /* hex of the 8 bytes that name a message at both ends */
 };
 
 struct messenger_config {
@@ -118,7 +119,7 @@ struct message_info {
 };
 
 /* Queues a text. life_s 0: LIFE_DEFAULT_S; clamped to 14 days. ERR_TOO_LARGE, ERR_MALFORMED (no UTF-8, or empty), ERR_NOT_FOUND,
- * ERR_FULL. The message is in the conversation when this returns and durable after the turn's commit. */
+ * ERR_STATE (MESSAGES_WAITING_MAX), ERR_FULL (the disk). The message is in the conversation when this returns and durable after the turn's commit. */
 enum err messenger_send_text(struct messenger *m, uint32_t friend_number, struct bytes text, uint32_t life_s,
                              uint64_t wall_unix_s, uint64_t now_ms, char id[MESSAGE_ID_TEXT_LEN + 1]);
 

@@ -421,10 +421,26 @@ void outbox_on_carried(struct messenger *m, const struct node_event *event)
         msg.carried_unix_s = m->wall_unix_s;
     if (msg.state == MESSAGE_QUEUED)
         msg.state = MESSAGE_CARRIED;
+    if (msg.reason == REASON_STAMP)
+        msg.reason = REASON_NONE;
     if (msg.state == MESSAGE_CARRIED && is_gateway(m, event->link)) {
         msg.state = MESSAGE_GATEWAY;
         msg.gateway_unix_s = m->wall_unix_s;
     }
+    changed(m, f, number, &msg);
+}
+
+void outbox_on_stamp_wanted(struct messenger *m, const struct node_event *event)
+{
+    struct message_record msg;
+    struct friend *f;
+    uint32_t number;
+
+    /* Once others have taken it, one that would not is no news. */
+    if (under_way_find(m, &event->entry.id, &f, &number) != ERR_NONE || message_load(m, f, number, &msg) != ERR_NONE ||
+        msg.state != MESSAGE_QUEUED || msg.reason == REASON_STAMP)
+        return;
+    msg.reason = REASON_STAMP;
     changed(m, f, number, &msg);
 }
 
@@ -510,8 +526,8 @@ enum err messenger_send_text(struct messenger *m, uint32_t friend_number, struct
         return ERR_TOO_LARGE;
     if (text.len == 0 || !text_is_utf8(text))
         return ERR_MALFORMED;
-    if (f->flights.count >= FLIGHTS_MAX)
-        return ERR_FULL;
+    if (f->flights.count >= MESSAGES_WAITING_MAX)
+        return ERR_STATE;
     friend_accepted(m, f);
     memset(&msg, 0, sizeof msg);
     draw_id(m, &msg.id);
@@ -526,7 +542,7 @@ enum err messenger_send_text(struct messenger *m, uint32_t friend_number, struct
         return e;
     uint64_t now_s = messenger_clock_s(m);
     struct due flight = { number, now_s, now_s + msg.life_s + DAY_S };
-    if ((e = messenger_fail(m, due_list_add(&f->flights, flight, FLIGHTS_MAX))) != ERR_NONE)
+    if ((e = messenger_fail(m, due_list_add(&f->flights, flight, MESSAGES_WAITING_MAX))) != ERR_NONE)
         return e;
     outbox_try(m, f, number);
     message_id_text(&msg.id, id);

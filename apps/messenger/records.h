@@ -18,7 +18,6 @@ enum {
     READS_PENDING_MAX = 128,
     ACKS_RECENT_MAX   = 16,    /* repeated in spare padding, for an acknowledgement is itself not acknowledged */
     TRIES_MAX         = 16,    /* bundles of one message: six by the doubling pause in 14 days, the rest for losses */
-    FLIGHTS_MAX       = 1000,  /* unanswered messages to one friend */
     FADING_MAX        = 60000, /* fits one record of the archive */
     GONE_MAX          = 1024,  /* ids of deleted messages whose repeats may still come */
     USED_MAX          = 8192,  /* first-message keys remembered against replay */
@@ -114,6 +113,7 @@ enum message_flag { MESSAGE_IS_INCOMING = 1, MESSAGE_IS_UNREADABLE = 2, MESSAGE_
 
 enum message_reason {
     REASON_NONE, REASON_FULL, REASON_NOBODY, REASON_NO_ANSWER, REASON_BAD_CARD, REASON_TOO_MANY, REASON_VERSION,
+    REASON_STAMP,
     REASON_COUNT,
 };
 

@@ -24,6 +24,7 @@ enum {
     CLOCK_SAVE_S         = 600,
     OFF_MAX_S            = 30 * 86400,  /* time off that a wall clock is believed about */
     EVENTS_MAX           = 65536,
+    BURST_MAX            = 32,
     PLAIN_MAX            = PAYLOAD_HEAD_LEN + PAYLOAD_ACKS_MAX * PAYLOAD_ACK_LEN + CONTENT_HEAD_MAX + TEXT_LEN_MAX,
 };
 
@@ -40,6 +41,14 @@ struct slot {
     uint8_t  start_hash[16];
 };
 
+/* Messages of one turn: a neighbour gives the newest first, a person wants to read them as they were written. Until the
+ * turn's commit nobody has seen their numbers, so they can still change places. */
+struct burst {
+    uint64_t now_ms;
+    uint32_t first, count;        /* numbers first..first+count-1; count 0: none */
+    struct written { uint64_t time_unix_s; uint32_t index; } keys[BURST_MAX];
+};
+
 struct friend {
     uint32_t number;
     struct friend_record r;
@@ -47,6 +56,7 @@ struct friend {
     struct conversation_record c;
     struct due_list flights, fading;
     struct gone_list gone;
+    struct burst burst;
     uint8_t  dirty;               /* enum dirty */
     uint64_t due_s;               /* the soonest of all that waits for the clock */
 };
@@ -163,6 +173,9 @@ enum err message_store(struct messenger *m, const struct friend *f, uint32_t num
 enum err message_place(struct messenger *m, const struct message_id *id, struct place *out);
 /* Gives it the next number, writes it and its id. */
 enum err message_append(struct messenger *m, struct friend *f, const struct message_record *msg, uint32_t *number);
+/* An incoming one finds its place among those that came in the same turn: by the sender's clock, then by index (that of
+ * its tag, or 0). */
+enum err message_append_incoming(struct messenger *m, struct friend *f, const struct message_record *msg, uint32_t index);
 /* Deletes every record of it; what of its bundles is still carried is let go. */
 enum err message_remove(struct messenger *m, struct friend *f, uint32_t number);
 void     message_fill_info(struct messenger *m, const struct friend *f, uint32_t number, const struct message_record *msg,
@@ -190,6 +203,7 @@ void     outbox_try(struct messenger *m, struct friend *f, uint32_t number);
 void     outbox_hurry(struct messenger *m, struct friend *f);
 void     outbox_wake(struct messenger *m, struct friend *f);
 void     outbox_on_carried(struct messenger *m, const struct node_event *event);
+void     outbox_on_stamp_wanted(struct messenger *m, const struct node_event *event);
 void     outbox_on_dropped(struct messenger *m, const struct node_event *event);
 /* The friend's device has it; or the person has read it. */
 void     outbox_delivered(struct messenger *m, struct friend *f, const struct message_id *id, bool is_read);
@@ -212,7 +226,8 @@ void     disappear_wake(struct messenger *m, struct friend *f);
 
 /* ---- arrivals.c ---- */
 
-/* Tries to open a carried bundle as what its tag was expected for. True when it was ours. */
-bool     arrival_open(struct messenger *m, const struct store_entry *entry, const struct expected *as);
+/* Tries to open a carried bundle as what its tag was expected for. ERR_TOO_LARGE: too far ahead of what has come, to be
+ * tried again when more has; any other error: not ours, or not again. */
+enum err arrival_open(struct messenger *m, const struct store_entry *entry, const struct expected *as);
 
 #endif

@@ -42,6 +42,9 @@ struct watch {
     uint64_t tokens_s;
     uint64_t *found;
     size_t found_first, found_count, found_cap;   /* first come, first opened */
+    uint64_t *early;
+    size_t early_count, early_cap;
+    bool is_early_hopeful;            /* something was opened since they were tried */
     uint64_t sweep_due_s, swept_s;    /* due 0: nothing to sweep for */
     uint32_t sweep_friend;            /* the number to go on from; 0: not under way */
     uint8_t (*tags)[TAG_LEN];         /* SESSION_LOOKAHEAD_IDLE of them */
@@ -107,6 +110,7 @@ void watch_free(struct watch *w)
     tagbook_free(w->strays);
     inboxes_clear(w);
     free(w->found);
+    free(w->early);
     free(w->tags);
     free(w);
 }
@@ -169,19 +173,24 @@ static enum err days_walk(struct watch *w, day_visit *visit, void *ctx)
 
 /* ---- Adding tags ---- */
 
-static enum err found_add(struct watch *w, uint64_t seq)
+static enum err seq_add(uint64_t **list, size_t *count, size_t *cap, uint64_t seq)
 {
-    if (w->found_count == w->found_cap) {
-        size_t cap = w->found_cap == 0 ? 16 : w->found_cap * 2;
-        uint64_t *more = realloc(w->found, cap * sizeof *more);
+    if (*count == *cap) {
+        size_t want = *cap == 0 ? 16 : *cap * 2;
+        uint64_t *more = realloc(*list, want * sizeof *more);
 
         if (more == NULL)
             return ERR_NO_MEMORY;
-        w->found = more;
-        w->found_cap = cap;
+        *list = more;
+        *cap = want;
     }
-    w->found[w->found_count++] = seq;
+    (*list)[(*count)++] = seq;
     return ERR_NONE;
+}
+
+static enum err found_add(struct watch *w, uint64_t seq)
+{
+    return seq_add(&w->found, &w->found_count, &w->found_cap, seq);
 }
 
 static enum err expect(struct watch *w, const uint8_t tag[TAG_LEN], const struct expected *x)
@@ -420,6 +429,14 @@ void watch_stray(struct watch *w, const struct store_entry *entry)
     }
     if (!is_maybe_ours)
         return;
+    /* Many of one tag stand in one run, which each of them would make slower for all. Honest ones share a tag by chance. */
+    uint64_t seq;
+    if (tagbook_find(w->strays, entry->tag, STRAYS_SAME_MAX - 1, &seq)) {
+        unsigned nth = (unsigned)(rng_u64(&w->m->config.rng) % STRAYS_SAME_MAX);
+
+        if (tagbook_find(w->strays, entry->tag, nth, &seq))
+            tagbook_remove(w->strays, entry->tag, seq);
+    }
     if (tagbook_count(w->strays) >= STRAYS_MAX)
         tagbook_remove_any(w->strays, rng_u64(&w->m->config.rng));
     messenger_fail(w->m, tagbook_add(w->strays, entry->tag, entry->seq));
@@ -441,6 +458,23 @@ void watch_found(struct watch *w, const struct store_entry *entry)
     messenger_fail(w->m, found_add(w, entry->seq));
 }
 
+void watch_early(struct watch *w, const struct store_entry *entry)
+{
+    if (w->early_count < EARLY_MAX)
+        messenger_fail(w->m, seq_add(&w->early, &w->early_count, &w->early_cap, entry->seq));
+}
+
+/* Backwards: a neighbour has given the newest first. */
+static enum err early_again(struct watch *w)
+{
+    enum err e = ERR_NONE;
+
+    while (w->early_count > 0 && e == ERR_NONE)
+        e = found_add(w, w->early[--w->early_count]);
+    w->is_early_hopeful = false;
+    return e;
+}
+
 bool watch_next_found(struct watch *w, uint64_t *seq)
 {
     if (w->found_first == w->found_count) {
@@ -453,6 +487,7 @@ bool watch_next_found(struct watch *w, uint64_t *seq)
 
 void watch_hit(struct watch *w, uint32_t day)
 {
+    w->is_early_hopeful = true;
     for (unsigned i = 0; i < ERAS_MAX; i++) {
         if (w->eras[i].is_used && w->eras[i].number == day / ERA_DAYS)
             w->eras[i].used_s = messenger_clock_s(w->m);
@@ -605,6 +640,8 @@ enum err watch_wake(struct watch *w)
     struct era *era = era_unfinished(w);
 
     tokens_refill(w);
+    if (w->early_count > 0 && w->is_early_hopeful)
+        return early_again(w);
     if (era != NULL)
         return era_go_on(w, era);
     if (w->wanted_count > 0 && w->tokens > 0) {
@@ -630,7 +667,7 @@ uint64_t watch_due_s(const struct watch *w)
         if (w->eras[i].is_used && !w->eras[i].is_whole)
             return 0;
     }
-    if (w->found_first < w->found_count || (w->wanted_count > 0 && w->tokens > 0))
+    if (w->found_first < w->found_count || (w->early_count > 0 && w->is_early_hopeful) || (w->wanted_count > 0 && w->tokens > 0))
         return 0;
     if (w->wanted_count > 0 && w->tokens_s + ERA_TOKEN_S < due)
         due = w->tokens_s + ERA_TOKEN_S;

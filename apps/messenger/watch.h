@@ -27,6 +27,8 @@ enum {
     ERA_TOKENS_MAX     = 8,       /* eras computed at once; each costs some 0.1 s with 200 friends */
     ERA_TOKEN_S        = 300,     /* one more after */
     STRAYS_MAX         = 32768,
+    STRAYS_SAME_MAX    = 64,      /* of one tag: a day's slots of first messages are few */
+    EARLY_MAX          = 1024,    /* each costs an attempt after every hit */
     SWEEP_PAUSE_S      = 3600,
     SWEEP_DELAY_S      = 60,
 };
@@ -70,6 +72,9 @@ void     watch_found(struct watch *w, const struct store_entry *entry);
 
 /* A stray that has a meaning by now, by its arrival number; false: none. */
 bool     watch_next_found(struct watch *w, uint64_t *seq);
+
+/* A bundle that could not be opened before others have been: it is found again at the wake after the next hit. */
+void     watch_early(struct watch *w, const struct store_entry *entry);
 
 /* A tag of this day was opened: its era is in use. */
 void     watch_hit(struct watch *w, uint32_t day);

@@ -9,6 +9,10 @@ enum {
     /* Links. */
     LINKS_MAX            = 64,        /* a relay on a shelter's Wi-Fi; each costs some 100 kB at worst */
     CLIENTS_MAX          = 32768,     /* of a gateway, at 24 kB each with their TLS; its file descriptors end sooner */
+    LINKS_SPARE          = 4,         /* kept free for newcomers by ending links that are of no use */
+    LINK_USELESS_MS      = 10000,     /* without anything new, for that */
+    LINK_TAKING_MS       = 600000,    /* taking bundles counts as use for so long */
+    LINK_SLOW_MS         = 3000,      /* a handshake that takes longer makes room, too */
     LINK_FRAME_MAX       = 16384,     /* plaintext of one record: 60 small bundles share one seal */
     LINK_FRAME_MAX_BT    = 1024,      /* protocol section 7 */
     LINK_REASSEMBLY_MAX  = 1 << 20,   /* protocol section 7 */

@@ -24,6 +24,9 @@ enum {
     INPUT_PIECE_LEN = 64 * 1024,
     OUTPUT_MAX      = 128 * 1024,  /* pulled from the node ahead of the socket */
     OUTPUT_LOW      = 32 * 1024,   /* below this more is pulled */
+    OUTPUT_SLOW_MAX = 16 * 1024,   /* the same of a slow link: a second of it at most, or a text would wait */
+    OUTPUT_SLOW_LOW = 8 * 1024,
+    SINGLE_WRITE_DEFAULT = 16384,  /* libevent's, when the transport has not said less */
     FLUSH_MS        = 5000,        /* a finished link gets so long to send its last words */
     LINGER_MS       = 2000,        /* and the other side so long to hang up ... */
     LINGER_BYTES    = 4 << 20,     /* ... and not more than was on its way */
@@ -43,6 +46,7 @@ struct slot {
     enum slot_state state;
     uint32_t link;
     size_t drained;   /* LINGERING */
+    size_t output_max;
     bool is_socket;   /* nothing between the stream and its descriptor */
     bool is_choked;   /* the node may have more than the output takes */
     bool is_client;   /* of a gateway: allocated alone, found by link number */
@@ -261,6 +265,7 @@ enum err host_link_add(struct host *h, struct bufferevent *bev, const struct lin
         return e;
     }
     *s = (struct slot){ .host = h, .bev = bev, .state = SLOT_OPEN, .link = number, .is_client = is_client,
+                        .output_max = how->is_slow ? OUTPUT_SLOW_MAX : OUTPUT_MAX,
                         .is_socket = how->kind == LINK_LAN || how->kind == LINK_BLUETOOTH || how->kind == LINK_SIM };
     snprintf(s->label, sizeof s->label, "%s", label);
     if (is_client) {
@@ -271,9 +276,11 @@ enum err host_link_add(struct host *h, struct bufferevent *bev, const struct lin
     (void)setsockopt(bufferevent_getfd(bev), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     bufferevent_setcb(bev, on_readable, on_drained, on_over, s);
     bufferevent_setwatermark(bev, EV_READ, 0, INPUT_TURN_MAX);
-    bufferevent_setwatermark(bev, EV_WRITE, OUTPUT_LOW, 0);
+    bufferevent_setwatermark(bev, EV_WRITE, how->is_slow ? OUTPUT_SLOW_LOW : OUTPUT_LOW, 0);
     bufferevent_set_max_single_read(bev, INPUT_PIECE_LEN);
-    bufferevent_set_max_single_write(bev, OUTPUT_MAX);
+    /* A transport of messages has said how long one may be. */
+    if (bufferevent_get_max_single_write(bev) >= SINGLE_WRITE_DEFAULT)
+        bufferevent_set_max_single_write(bev, OUTPUT_MAX);
     bufferevent_enable(bev, EV_READ | EV_WRITE);
     *link = number;
     host_poke(h);
@@ -345,7 +352,7 @@ static void slot_send(struct slot *s, uint64_t now_ms)
     struct bytes frame;
 
     s->is_choked = true;
-    while (evbuffer_get_length(out) < OUTPUT_MAX) {
+    while (evbuffer_get_length(out) < s->output_max) {
         if (!node_next_frame(h->node, s->link, &frame, now_ms)) {
             s->is_choked = false;
             break;

@@ -33,6 +33,9 @@ struct stream {
     uint32_t cookie;          /* outbound */
 };
 
+/* How often an address may call, as the moment at which it has all its calls again. */
+struct caller { struct lan_address host; uint64_t whole_at_ms; };
+
 struct lan_tcp {
     struct event_base *base;
     struct host *host;
@@ -42,7 +45,8 @@ struct lan_tcp {
     lan_call_done *done;
     void *done_ctx;
     struct lan_address bound;
-    struct { bool is_used; uint32_t link; struct lan_address ours; } links[LINKS_MAX];
+    struct { bool is_used, is_called; uint32_t link; struct lan_address ours, peer; } links[LINKS_MAX];
+    struct caller callers[LAN_CALLERS_MAX];
     struct stream inbound[LAN_UNFINISHED_MAX], outbound[LAN_CALLS_MAX];
 };
 
@@ -114,13 +118,16 @@ static void socket_prepare(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
 }
 
-static void link_note(struct lan_tcp *t, uint32_t link, const struct lan_address *ours)
+static void link_note(struct lan_tcp *t, uint32_t link, const struct lan_address *ours, const struct lan_address *peer,
+                      bool is_called)
 {
     for (size_t i = 0; i < LINKS_MAX; i++)
         if (!t->links[i].is_used) {
             t->links[i].is_used = true;
             t->links[i].link = link;
             t->links[i].ours = *ours;
+            t->links[i].peer = *peer;
+            t->links[i].is_called = is_called;
             return;
         }
 }
@@ -150,8 +157,41 @@ static enum err link_make(struct lan_tcp *t, int fd, const struct lan_address *p
 
     lan_address_text(peer, label);
     if ((e = host_link_add(t->host, bev, how, label, link)) == ERR_NONE && is_known)
-        link_note(t, *link, &ours);
+        link_note(t, *link, &ours, peer, !how->is_initiator);
     return e;
+}
+
+static bool has_too_many_links(const struct lan_tcp *t, const struct lan_address *peer)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < LINKS_MAX; i++)
+        count += t->links[i].is_used && t->links[i].is_called && lan_address_is_same_host(&t->links[i].peer, peer);
+    return count >= LAN_LINKS_HOST_MAX;
+}
+
+/* True: this address calls too often. */
+static bool is_pestering(struct lan_tcp *t, const struct lan_address *peer)
+{
+    uint64_t now_ms = host_now_ms(t->host);
+    struct caller *c = &t->callers[0];
+
+    for (size_t i = 0; i < LAN_CALLERS_MAX; i++) {
+        if (lan_address_is_same_host(&t->callers[i].host, peer)) {
+            c = &t->callers[i];
+            break;
+        }
+        if (t->callers[i].whole_at_ms < c->whole_at_ms)
+            c = &t->callers[i];
+    }
+    if (!lan_address_is_same_host(&c->host, peer))
+        *c = (struct caller){ .host = *peer };
+    if (c->whole_at_ms < now_ms)
+        c->whole_at_ms = now_ms;
+    if (c->whole_at_ms - now_ms > (uint64_t)(LAN_ACCEPT_BURST - 1) * LAN_ACCEPT_GAP_MS)
+        return true;
+    c->whole_at_ms += LAN_ACCEPT_GAP_MS;
+    return false;
 }
 
 void lan_tcp_link_gone(struct lan_tcp *t, uint32_t link)
@@ -203,7 +243,8 @@ static void inbound_finish(struct stream *s)
     struct lan_address peer = s->peer;
     int fd = stream_release(s);
 
-    if (lan_preamble_decode(&p, bytes_of(s->preamble, sizeof s->preamble)) != ERR_NONE || !is_for_us(t, &p)) {
+    if (lan_preamble_decode(&p, bytes_of(s->preamble, sizeof s->preamble)) != ERR_NONE || !is_for_us(t, &p) ||
+        has_too_many_links(t, &peer)) {
         close(fd);
         return;
     }
@@ -248,7 +289,7 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     (void)l;
     memset(&source, 0, sizeof source);
     memcpy(&source, from, (size_t)from_len < sizeof source ? (size_t)from_len : sizeof source);
-    if (lan_address_of_system(&peer, &source))
+    if (lan_address_of_system(&peer, &source) && !is_pestering(t, &peer))
         s = slot_take(t->inbound, LAN_UNFINISHED_MAX, &peer, LAN_UNFINISHED_HOST_MAX);
     if (s == NULL || !stream_start(s, t, fd, &peer, EV_READ, LAN_PREAMBLE_MS, on_inbound))
         close(fd);

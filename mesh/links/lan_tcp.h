@@ -15,6 +15,10 @@ struct event_base;
 enum {
     LAN_UNFINISHED_MAX      = 32,    /* inbound streams without a whole preamble */
     LAN_UNFINISHED_HOST_MAX = 8,     /* of one address */
+    LAN_LINKS_HOST_MAX      = LINKS_MAX / 2, /* links that one address called for */
+    LAN_ACCEPT_BURST        = 64,    /* streams of one address at once ... */
+    LAN_ACCEPT_GAP_MS       = 250,   /* ... and then one in this time: each may cost a look through a large store */
+    LAN_CALLERS_MAX         = 64,    /* addresses that are remembered for that */
     LAN_PREAMBLE_MS         = 5000,
     LAN_CALLS_MAX           = 8,     /* under way */
     LAN_CALLS_HOST_MAX      = 2,     /* to one address */

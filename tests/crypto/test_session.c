@@ -209,6 +209,27 @@ static void test_chains(void)
     pair_clear(&p);
 }
 
+/* One message lies on a courier's desk while a hundred others are answered. */
+static void test_chain_outlives_answers(void)
+{
+    struct letter late, l;
+    struct pair p;
+
+    pair_connected(&p, 8);
+    seal(&p, &p.a, DAY, "late", &late);
+    for (int i = 0; i < 100; i++) {
+        seal(&p, &p.a, DAY, "a", &l);
+        CHECK_OPENS(&p, &p.b, &l, "a");
+        seal(&p, &p.b, DAY, "b", &l);
+        CHECK_OPENS(&p, &p.a, &l, "b");
+        CHECK(p.b.sessions[0]->ratchet.chain_count <= SESSION_CHAINS_KEPT + 1);
+        session_reload(&p.b.sessions[0]);
+    }
+    CHECK_OPENS(&p, &p.b, &late, "late");
+    CHECK(try_open(&p, &p.b, &late) != ERR_NONE);
+    pair_clear(&p);
+}
+
 static void test_number_limit(void)
 {
     struct pair p;
@@ -374,6 +395,7 @@ int main(void)
     test_gaps();
     test_lost_chain_end();
     test_chains();
+    test_chain_outlives_answers();
     test_number_limit();
     test_simultaneous();
     test_rollback();

@@ -44,5 +44,7 @@ if command -v mandoc >/dev/null; then
         check "$(basename "$page") is clean" mandoc -Tlint -Wwarning "$page"
     done
 fi
+# Two of these on one line stand in each other, which is clean for the formatter and wrong for the reader.
+check "no manual page nests quotations or options" sh -c "! grep -nE '^[.].*(Qq .*Qq|Op .*Op) ' '$here/staffetta.1' '$here/staffettad.8' '$pages/staffetta.conf.5'"
 [ $failed = 0 ] && echo "pages: passed"
 exit $failed

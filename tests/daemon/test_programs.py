@@ -57,6 +57,11 @@ def without_daemon(world, ana):
     refused(ana, 2, "disappear", "ben", "soon")
     refused(ana, 2, "settings", "colour", "blue")
     refused(ana, 2, "completion", "tcsh")
+    refused(ana, 2, "remove", "ben", says="--yes")     # nobody is there to be asked
+    refused(ana, 3, "status", says=f"staffettad --data {ana.data}")
+    # What a package is made of asks for no home.
+    bare = subprocess.run([world.program("staffetta"), "completion", "bash"], capture_output=True, env={}, timeout=30)
+    assert bare.returncode == 0 and b"staffetta" in bare.stdout, bare
 
 
 def ana_doctor_without_daemon(ana):
@@ -182,6 +187,24 @@ def follow(ana, ben):
         f.process.terminate()
         f.process.wait()
         ben.world.others.remove(f.process)
+
+
+def stranger(world, ana):
+    """Who writes to a card is read, and said to be nobody's friend until accepted; removing asks, or wants --yes."""
+    eve = world.person("eve")
+    eve.run("init", "--name", "Eve")
+    eve.start("--peer", f"127.0.0.1:{ana.port}")
+    eve.befriend(ana)
+    eve.send(ana, "you do not know me")
+    inbox = wait_for(lambda: "you do not know me" in ana.run("inbox") and ana.run("inbox"), "the stranger's text")
+    assert "not accepted" in inbox, inbox
+    assert "staffetta accept Eve" in ana.run("friends"), "what to do is said"
+    ana.run("accept", "eve")
+    assert "not accepted" not in ana.run("inbox") and "no answer yet" not in ana.run("friends")
+    refused(ana, 2, "remove", "eve", says="--yes")
+    ana.run("remove", "eve", "--yes")
+    refused(ana, 4, "remove", "eve", "--yes")
+    eve.stop()
 
 
 def reload(world, ana, ben):
@@ -332,16 +355,19 @@ def service_manager(world):
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     path = os.path.join(world.folder, "notify")
     manager.bind(path)
-    manager.settimeout(30)
+    manager.settimeout(60)       # a passphrase costs seconds on purpose, and more on a busy machine
     environment = dict(os.environ, NOTIFY_SOCKET=path, WATCHDOG_USEC="600000", CREDENTIALS_DIRECTORY=credentials)
     daemon = subprocess.Popen([world.program("staffettad"), "--data", greta.data, *world.flags_for(greta)], env=environment,
-                              stderr=subprocess.DEVNULL)
+                              stderr=open(greta.log, "ab"))
     world.daemons.append(daemon)
     seen = []
 
     def told(word):
         while not any(word in s for s in seen):
-            seen.append(manager.recv(4096).decode())
+            try:
+                seen.append(manager.recv(4096).decode())
+            except TimeoutError:
+                raise AssertionError(f"not told {word} but {seen}; ended: {daemon.poll()}; {log_of(greta)}") from None
         return True
 
     told("READY=1")
@@ -440,6 +466,7 @@ def main():
     wrong_configuration(world, ana)
     talk(world, ana, ben)
     follow(ana, ben)
+    stranger(world, ana)
     reload(world, ana, ben)
     bad_clients(ana, ben)
     passphrase(world, ana)

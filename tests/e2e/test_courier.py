@@ -164,7 +164,8 @@ def tell_courier(world, story, kills_caro=False, **bad_cable):
         pass
     for person in (ana, ben):
         assert len(person.ask("friends")) == 1, "nobody but the friend is known"
-    story.tell("Searched: neither Caro's disk nor the traffic holds a name, a text or a key of Ana or Ben.")
+    where = "neither Caro's disk nor the traffic holds" if walk.records else "Caro's disk does not hold"
+    story.tell(f"Searched: {where} a name, a text or a key of Ana or Ben.")
     ana.stop()
     ben.stop()
     return ana, ben, caro
@@ -181,6 +182,8 @@ def main():
     parser.add_argument("--loss", type=float, default=0.0, help="share of frames lost on the cables, 0 to 1")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds one way on the cables")
     options = parser.parse_args()
+    # A terminal that cannot show a quotation mark gets a question mark, not a traceback.
+    sys.stdout.reconfigure(errors="replace")
 
     world = World(options.bin, namespaces=False if options.loopback else None, keep=options.keep)
     if options.namespaces and not world.namespaces:

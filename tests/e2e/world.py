@@ -7,8 +7,10 @@ staffetta, and stops by process id everything that it started.
 import atexit
 import json
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,14 +21,18 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def can_make_namespaces():
-    """Root, with a kernel and an `ip` that make network namespaces."""
+    """Root, with a kernel and an `ip` that make network namespaces, join them by a cable, and run programs inside. All
+    of it is tried: in a container or a chroot the first step may work and the next not."""
     if os.geteuid() != 0 or shutil.which("ip") is None:
         return False
-    name = f"staffetta-try-{os.getpid()}"
-    made = subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode == 0
-    if made:
-        subprocess.run(["ip", "netns", "del", name], capture_output=True)
-    return made
+    name, cable = f"staffetta-try-{os.getpid()}", f"st{os.getpid()}"
+    steps = (["netns", "add", name],
+             ["-n", name, "link", "add", cable + "a", "type", "veth", "peer", "name", cable + "b"],
+             ["-n", name, "link", "set", "lo", "up"],
+             ["netns", "exec", name, "true"])
+    works = all(subprocess.run(["ip", *step], capture_output=True).returncode == 0 for step in steps)
+    subprocess.run(["ip", "netns", "del", name], capture_output=True)
+    return works
 
 
 def wait_for(condition, what, seconds=30.0, pause=0.05):
@@ -40,6 +46,19 @@ def wait_for(condition, what, seconds=30.0, pause=0.05):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds:.0f} s in vain: {what}")
         time.sleep(pause)
+
+
+def free_port():
+    """A port of loopback that nobody has now. Not one that the kernel gives out: a daemon comes back to its port after it
+    was away, and meanwhile any program's call could have been given it."""
+    while True:
+        port = random.SystemRandom().randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 class Failed(Exception):
@@ -186,6 +205,9 @@ class World:
         self.keep = keep
         self.daemons, self.others, self.made, self.number = [], [], [], 0
         self.people = {}
+        # What the person who runs this has configured for a node of their own is none of these nodes' business.
+        os.environ["XDG_CONFIG_HOME"] = os.path.join(self.folder, "config")
+        os.environ.pop("STAFFETTA_DATA", None)
         atexit.register(self.close)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sys.exit(1))
@@ -212,10 +234,7 @@ class World:
         if self.namespaces:
             who.namespace = self.add_namespace(name)
         else:
-            import socket
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                who.port = free.getsockname()[1]
+            who.port = free_port()
         self.people[name] = who
         return who
 

@@ -45,6 +45,8 @@ static void carry_some(struct story *s, size_t count)
         rng_fill(&g, h.tag, sizeof h.tag);
         header_encode(&h, bundle);
         must(node_submit(s->node, bytes_of(bundle, bundle_len_of_code(h.size_code)), 480, &id, s->now_ms) == ERR_NONE);
+        if (i % 5 == 4)
+            must(node_release(s->node, &id, NULL, s->now_ms) == ERR_NONE);   /* remembered */
     }
 }
 
@@ -64,6 +66,7 @@ static void turn(struct story *s)
                 abort();
         }
     }
+    (void)node_stamp_work(s->node, 8, s->now_ms);
     s->now_ms += 7;
     if (node_wake_at_ms(s->node) <= s->now_ms)
         node_wake(s->node, s->now_ms);
@@ -80,6 +83,7 @@ static void shake_hands(struct story *s, bool is_caller, uint8_t stated)
     writer_u16(&stating, stated & 1 ? 40 : 0);
     writer_u24(&stating, stated & 2 ? 1000 : stated & 4 ? 5 : 0);
     writer_u24(&stating, stated & 8 ? 0xffffff : 0);
+    writer_u8(&stating, stated & 2 ? 16 : stated & 4 ? 255 : 0);   /* pushes that are welcome */
     noise_keypair(secret, public_key, &g);
     struct link_params p = { .is_initiator = is_caller, .advert_ours = nothing, .advert_theirs = nothing, .static_secret = secret };
     must(link_new(&s->peer, &p, &g) == ERR_NONE);

@@ -42,7 +42,7 @@ static void fuzz_lists(unsigned kind, struct bytes in, struct buffer *b)
     struct gone_list gone = { NULL, 0, 0 };
     struct used_list used = { NULL, 0, 0 };
 
-    if (kind == 6 && due_list_decode(&due, in, FLIGHTS_MAX) == ERR_NONE)
+    if (kind == 6 && due_list_decode(&due, in, MESSAGES_WAITING_MAX) == ERR_NONE)
         check_again(in, due_list_encode(&due, b), b);
     else if (kind == 7 && gone_list_decode(&gone, in) == ERR_NONE)
         check_again(in, gone_list_encode(&gone, b), b);

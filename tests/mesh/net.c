@@ -108,8 +108,10 @@ int net_connect(struct net *net, int a, int b, uint32_t latency_ms, uint32_t byt
     for (int i = 0; i < 2; i++) {
         struct link_open how = { .kind = LINK_SIM, .is_initiator = i == 0, .frame_max = frame_max };
 
-        memcpy(how.advert_ours, beacon[i] + 2, ADVERT_RANDOM_LEN);
-        memcpy(how.advert_theirs, beacon[1 - i] + 2, ADVERT_RANDOM_LEN);
+        if (i == 0 || !net->is_address_written)
+            memcpy(how.advert_ours, beacon[i] + 2, ADVERT_RANDOM_LEN);
+        if (i == 1 || !net->is_address_written)
+            memcpy(how.advert_theirs, beacon[1 - i] + 2, ADVERT_RANDOM_LEN);
         REQUIRE(node_link_open(net->nodes[w->node[i]].node, &how, &w->link[i], net->now_ms) == ERR_NONE);
     }
     w->is_up = true;
@@ -403,4 +405,37 @@ bool net_is_equal(const struct net *net, int a, int b)
 uint64_t net_wire_bytes(const struct net *net, int wire)
 {
     return net->wires[wire].pipe[0].bytes + net->wires[wire].pipe[1].bytes;
+}
+
+uint64_t net_duplicates(const struct net *net, int node)
+{
+    struct node_counters counters;
+
+    node_counters(net->nodes[node].node, &counters);
+    return counters.duplicates_in;
+}
+
+enum beacon_verdict net_judge(const struct net *net, int who, int whom)
+{
+    uint8_t beacon[BEACON_LEN], advert[ADVERT_RANDOM_LEN];
+
+    node_beacon(net->nodes[whom].node, beacon);
+    return node_beacon_judge(net->nodes[who].node, bytes_of(beacon, sizeof beacon), advert);
+}
+
+uint64_t net_faults(const struct net *net)
+{
+    uint64_t sum = 0;
+
+    for (int i = 0; i < net->node_count; i++)
+        sum += net->nodes[i].events[NODE_PEER_FAULT];
+    return sum;
+}
+
+void net_submit_one(struct net *net, int node, const struct net_bundle *how, struct bundle_id *id)
+{
+    static uint8_t bundle[BUNDLE_LEN_MAX];
+    size_t len = net_make_bundle(&net->random, how, bundle);
+
+    REQUIRE(node_submit(net->nodes[node].node, bytes_of(bundle, len), NET_HOUR, id, net->now_ms) == ERR_NONE);
 }

@@ -56,6 +56,7 @@ struct net {
     int wire_count;
     bool is_pull_before_commit;         /* a wrong driver, to see what it can break */
     bool is_cut;                        /* streams arrive in random pieces */
+    bool is_address_written;            /* who connects has not heard the other's beacon */
     void (*on_event)(struct net *net, int node, const struct node_event *e, void *ctx);
     void *ctx;
 };
@@ -87,9 +88,15 @@ size_t net_make_bundle(struct seeded *g, const struct net_bundle *how, uint8_t *
 /* Submits `count` fresh sealed bundles of 256 << size_code; the id of the last in `id` (may be NULL). */
 void net_submit(struct net *net, int node, size_t count, uint8_t size_code, struct bundle_id *id);
 
+/* Submits one such bundle. */
+void net_submit_one(struct net *net, int node, const struct net_bundle *how, struct bundle_id *id);
+
 bool net_has(const struct net *net, int node, const struct bundle_id *id);
 size_t net_count(const struct net *net, int node);
 bool net_is_equal(const struct net *net, int a, int b);
+uint64_t net_duplicates(const struct net *net, int node);   /* that came to it */
+enum beacon_verdict net_judge(const struct net *net, int who, int whom);
+uint64_t net_faults(const struct net *net);
 uint64_t net_wire_bytes(const struct net *net, int wire);
 
 enum { NET_HOUR = 690 * 24 };   /* 2026-11-22, when expiries are reckoned from */

@@ -4,6 +4,7 @@
 #include "mesh/base/limits.h"
 #include "mesh/route.h"
 #include "tests/support/check.h"
+#include "tests/support/seeded.h"
 
 enum { NOW_MIN = 690 * 24 * 60, NONE = -1 };
 
@@ -84,7 +85,13 @@ static void test_rate(void)
 
 static void test_copies(void)
 {
-    CHECK(route_first_budget(4096, 69) == BUDGET_EPIDEMIC && route_first_budget(8192, 0) == 8 && route_first_budget(256, 70) == 8);
+    struct store_usage usage = { .fill_percent = 69 };
+    usage.class_share[QUOTA_OWN] = 70000;
+    CHECK(route_first_budget(&usage, QUOTA_OWN, 256) == BUDGET_EPIDEMIC && route_first_budget(&usage, QUOTA_OWN, 65536) == BUDGET_EPIDEMIC);
+    usage.class_bytes[QUOTA_OWN] = 5000;
+    CHECK(route_first_budget(&usage, QUOTA_OWN, 4096) == BUDGET_EPIDEMIC && route_first_budget(&usage, QUOTA_OWN, 65536) == BUDGET_SPRAY);
+    usage.fill_percent = 70;
+    CHECK(route_first_budget(&usage, QUOTA_OWN, 256) == BUDGET_SPRAY);
     for (unsigned b = 2; b < 255; b++)
         CHECK(route_budget_given((uint8_t)b) + route_budget_kept((uint8_t)b) == b);
     CHECK(route_budget_given(255) == 255 && route_budget_kept(255) == 255);
@@ -102,8 +109,25 @@ static void test_copies(void)
     CHECK(!route_is_givable(&e, &peer));
 }
 
+/* Who gives away all copies but half need not be the author. */
+static void test_copies_hidden(void)
+{
+    struct seeded seed;
+    unsigned whole = 0;
+
+    seeded_init(&seed, 5);
+    struct rng g = seeded_rng(&seed);
+    for (int i = 0; i < 1000; i++)
+        whole += route_budget_taken(BUDGET_SPRAY / 2, &g) == BUDGET_SPRAY;
+    CHECK(whole > 400 && whole < 600);
+    for (unsigned b = 1; b <= 255; b++)
+        CHECK(b == BUDGET_SPRAY / 2 || route_budget_taken((uint8_t)b, &g) == b);
+    CHECK(route_budget_taken(0, &g) == 1);
+}
+
 int main(void)
 {
+    test_copies_hidden();
     test_judge();
     test_rate();
     test_copies();

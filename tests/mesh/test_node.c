@@ -1,5 +1,4 @@
-/* tests/mesh/test_node.c - nodes among nodes: crowds, couriers, cuts, crashes, quotas, clocks, beacons. */
-#include "crypto/signature.h"
+/* tests/mesh/test_node.c - nodes among nodes: couriers, crowds, cuts, anti-packets, beacons, epochs. */
 #include "crypto/tags.h"
 #include "mesh/bundle.h"
 #include "tests/mesh/net.h"
@@ -8,26 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static const uint64_t WALL_2026 = 1795305600;  /* NET_HOUR */
+enum { EAGER_KIB = 16 };   /* what one neighbour pushes, which others may be asked for meanwhile */
 
 static uint64_t duplicates(const struct net *net)
-{
-    struct node_counters counters;
-    uint64_t sum = 0;
-
-    for (int i = 0; i < net->node_count; i++) {
-        node_counters(net->nodes[i].node, &counters);
-        sum += counters.duplicates_in;
-    }
-    return sum;
-}
-
-static uint64_t faults(const struct net *net)
 {
     uint64_t sum = 0;
 
     for (int i = 0; i < net->node_count; i++)
-        sum += net->nodes[i].events[NODE_PEER_FAULT];
+        sum += net_duplicates(net, i);
     return sum;
 }
 
@@ -55,7 +42,7 @@ static void test_courier(void)
     CHECK(net.nodes[a].events[NODE_CARRIED] == 20 && net.nodes[b].events[NODE_CARRIED] == 1);
     CHECK(net.nodes[c].events[NODE_CARRIED] == 0);
     CHECK(net.nodes[c].events[NODE_STORED] == 21 && net.nodes[b].events[NODE_STORED] == 20);
-    CHECK(duplicates(&net) == 0 && faults(&net) == 0);
+    CHECK(duplicates(&net) == 0 && net_faults(&net) == 0);
     net_clear(&net);
 }
 
@@ -169,8 +156,8 @@ static void test_crowd(void)
         CHECK(net_is_equal(&net, 0, i));
     CHECK(net_count(&net, 0) == 1200);
     printf("crowd: %llu of %u transfers were duplicates\n", (unsigned long long)duplicates(&net), 1200 * 5);
-    CHECK(duplicates(&net) <= 1200 * 5 / 10);
-    CHECK(faults(&net) == 0);
+    CHECK(duplicates(&net) <= 1200 * 5 / 33);   /* a forgotten first hop costs a half percent */
+    CHECK(net_faults(&net) == 0);
     net_clear(&net);
 }
 
@@ -195,7 +182,7 @@ static void test_newcomer(void)
     CHECK(net_settle(&net, 60000));
     CHECK(net_count(&net, 5) == 2040);
     printf("newcomer: %llu of 2000 came twice\n", (unsigned long long)(duplicates(&net) - before));
-    CHECK(duplicates(&net) - before <= 2000 / 5);
+    CHECK(duplicates(&net) - before <= EAGER_KIB * 4);
     net_clear(&net);
 }
 
@@ -220,7 +207,7 @@ static void test_resume(uint32_t frame_max)
     }
     CHECK(net_has(&net, b, &id));
     CHECK(total < 65536 * 3);   /* far less than starting anew each time */
-    CHECK(faults(&net) == 0);
+    CHECK(net_faults(&net) == 0);
     net_clear(&net);
 }
 
@@ -244,332 +231,6 @@ static void test_text_first(void)
     net_clear(&net);
 }
 
-/* ---- Durability ---- */
-
-/* A driver in the wrong order must never get an acknowledgement of what is not committed. */
-static void test_ack_after_commit(void)
-{
-    struct net net;
-
-    net_init(&net, 9);
-    net.is_pull_before_commit = true;
-    int a = net_add(&net, NULL, NULL), b = net_add(&net, NULL, NULL);
-    net_connect(&net, a, b, 5, 0, 0);
-    net_settle(&net, 5000);
-    uint64_t carried = net.nodes[a].events[NODE_CARRIED];
-    net_submit(&net, a, 50, 0, NULL);
-    net_run(&net, 5);
-    net_turn(&net, a);
-    /* b receives all, but its commit fails; whatever it says before, it does not acknowledge. */
-    for (int i = 0; i < 200; i++) {
-        struct bytes out;
-
-        for (int side = 0; side < 2; side++) {
-            struct net_pipe *p = &net.wires[0].pipe[side];
-
-            while (p->len > 0) {
-                struct net_segment *s = &p->queue[p->head++];
-                p->len--;
-                node_receive(net.nodes[net.wires[0].node[1 - side]].node, net.wires[0].link[1 - side], bytes_of(s->at, s->len),
-                             net.now_ms);
-            }
-        }
-        while (node_next_frame(net.nodes[b].node, net.wires[0].link[1], &out, net.now_ms))
-            node_receive(net.nodes[a].node, net.wires[0].link[0], out, net.now_ms);
-    }
-    CHECK(net_count(&net, b) >= 50);
-    struct node_event e;
-    while (node_next_event(net.nodes[a].node, &e))
-        CHECK(e.kind != NODE_CARRIED);
-    CHECK(net.nodes[a].events[NODE_CARRIED] == carried);
-    net_clear(&net);
-}
-
-struct acked_log { struct bundle_id ids[2000]; size_t count; uint64_t stored_twice; };
-
-static void note_carried(struct net *net, int node, const struct node_event *e, void *ctx)
-{
-    struct acked_log *log = ctx;
-
-    (void)net;
-    if (node == 0 && e->kind == NODE_CARRIED && log->count < 2000)
-        log->ids[log->count++] = e->entry.id;
-}
-
-/* The receiver loses power at every step in turn: nothing acknowledged is lost, nothing comes twice in the end. */
-static void test_crash(void)
-{
-    static struct acked_log log;
-
-    for (unsigned at = 1; at < 40; at++) {
-        struct net net;
-        char label[32];
-
-        snprintf(label, sizeof label, "crash at step %u", at);
-        memset(&log, 0, sizeof log);
-        net_init(&net, 100 + at);
-        net.on_event = note_carried;
-        net.ctx = &log;
-        int a = net_add(&net, NULL, NULL), b = net_add(&net, NULL, NULL);
-        net_submit(&net, a, 300, 0, NULL);
-        net_connect(&net, a, b, 5, 200000, 0);
-        for (unsigned i = 0; i < at; i++)
-            net_step(&net, net.now_ms + 10000);
-        if (at % 2 == 0)
-            net_turn(&net, b);   /* crashes just after a commit, too */
-        net_crash(&net, b);
-        for (size_t i = 0; i < log.count; i++)
-            CHECK_CASE(label, net_has(&net, b, &log.ids[i]));
-        net_connect(&net, a, b, 5, 0, 0);
-        CHECK_CASE(label, net_settle(&net, 30000));
-        CHECK_CASE(label, net_is_equal(&net, a, b) && net_count(&net, b) == 300);
-        /* Some may have been committed whose acknowledgement was lost: fewer are told, never more. */
-        CHECK_CASE(label, log.count <= 300);
-        net_clear(&net);
-    }
-}
-
-struct fault_at { unsigned at; bool is_done; };
-
-static enum err fail_at(void *ctx, unsigned op)
-{
-    struct fault_at *f = ctx;
-
-    (void)op;
-    if (f->at-- != 0)
-        return ERR_NONE;
-    f->is_done = true;
-    return ERR_IO;
-}
-
-/* Every n-th operation of the receiver's database fails in turn; it is restarted and the story completes. */
-static void test_faults(void)
-{
-    for (unsigned n = 0;; n++) {
-        struct net net;
-        struct fault_at fault = { n, false };
-        char label[32];
-
-        snprintf(label, sizeof label, "operation %u fails", n);
-        net_init(&net, 11);
-        int a = net_add(&net, NULL, NULL), b = net_add(&net, NULL, NULL);
-        net_submit(&net, a, 12, 0, NULL);
-        net_submit(&net, b, 3, 0, NULL);
-        net_turn(&net, b);
-        db_set_fault(net.nodes[b].db, fail_at, &fault);
-        net_connect(&net, a, b, 5, 0, 0);
-        net_run(&net, 3000);
-        db_set_fault(net.nodes[b].db, NULL, NULL);
-        if (fault.is_done) {
-            /* The failure is never silent. */
-            CHECK_CASE(label, net.nodes[b].commit_failed != ERR_NONE);
-            net_crash(&net, b);
-            net_connect(&net, a, b, 5, 0, 0);
-        }
-        CHECK_CASE(label, net_settle(&net, 20000));
-        CHECK_CASE(label, net_is_equal(&net, a, b) && net_count(&net, b) == 15);
-        net_clear(&net);
-        if (!fault.is_done)
-            break;
-        REQUIRE(n < 500);
-    }
-}
-
-/* ---- What is refused ---- */
-
-static void submit_one(struct net *net, int node, struct net_bundle how, struct bundle_id *id)
-{
-    static uint8_t bundle[BUNDLE_LEN_MAX];
-    size_t len = net_make_bundle(&net->random, &how, bundle);
-
-    REQUIRE(node_submit(net->nodes[node].node, bytes_of(bundle, len), NET_HOUR, id, net->now_ms) == ERR_NONE);
-}
-
-static void test_quota(void)
-{
-    struct net net;
-    struct store_config small = { .capacity_bytes = 4000 * 256 };
-
-    net_init(&net, 12);
-    int a = net_add(&net, NULL, NULL), b = net_add(&net, NULL, &small), c = net_add(&net, NULL, NULL);
-    net_submit(&net, a, 6000, 0, NULL);
-    int wire = net_connect(&net, a, b, 5, 0, 0);
-    net_run(&net, 60000);
-    net_break(&net, wire);
-    /* A stranger alone fills no more than half of the store and its tenth of the strangers' share. */
-    size_t from_a = net_count(&net, b);
-    CHECK(from_a >= 1900 && from_a <= 2000 + 160 + 20);
-    net_submit(&net, c, 100, 0, NULL);
-    wire = net_connect(&net, c, b, 5, 0, 0);
-    CHECK(net_settle(&net, 30000));
-    CHECK(net_count(&net, b) == from_a + 100);
-    struct node_counters counters;
-    node_counters(net.nodes[b].node, &counters);
-    CHECK(faults(&net) == 0);
-    net_clear(&net);
-}
-
-static void test_rate(void)
-{
-    struct net net;
-    struct node_config slow = { .link_bytes_per_s = 2560 };
-
-    net_init(&net, 13);
-    int a = net_add(&net, NULL, NULL), b = net_add(&net, &slow, NULL);
-    net_submit(&net, a, 400, 0, NULL);
-    net_connect(&net, a, b, 5, 0, 0);
-    net_run(&net, 10000);
-    size_t early = net_count(&net, b);
-    CHECK(early >= 40 && early <= 40 + 100 + 70);   /* a burst of four seconds, ten a second, and what was pushed */
-    net_run(&net, 60000);
-    CHECK(net_count(&net, b) == 400);
-    CHECK(faults(&net) == 0);
-    net_clear(&net);
-}
-
-static void test_stamps(void)
-{
-    struct net net;
-    struct store_config small = { .capacity_bytes = 400 * 256 };
-    struct node_config demanding = { .is_stamp_demanded = true };
-    struct bundle_id cheap, stamped;
-
-    net_init(&net, 14);
-    int a = net_add(&net, NULL, NULL), b = net_add(&net, &demanding, &small);
-    net_submit(&net, b, 300, 0, NULL);   /* 75 % full: 16 bits are demanded */
-    submit_one(&net, a, (struct net_bundle){ .bundle_class = CLASS_SEALED }, &cheap);
-    submit_one(&net, a, (struct net_bundle){ .bundle_class = CLASS_SEALED, .stamp_bits = 16 }, &stamped);
-    net_connect(&net, a, b, 5, 0, 0);
-    net_run(&net, 5000);
-    CHECK(net_has(&net, b, &stamped) && !net_has(&net, b, &cheap));
-    /* A friend's need none. */
-    node_link_set_friend(net.nodes[a].node, net.wires[0].link[0], true);
-    node_link_set_friend(net.nodes[b].node, net.wires[0].link[1], true);
-    submit_one(&net, a, (struct net_bundle){ .bundle_class = CLASS_SEALED }, &cheap);
-    net_run(&net, 5000);
-    CHECK(net_has(&net, b, &cheap));
-    CHECK(store_find(net.nodes[b].store, &cheap)->quota_class == QUOTA_CONTACT);
-    CHECK(store_find(net.nodes[b].store, &stamped)->quota_class == QUOTA_STRANGER);
-    net_clear(&net);
-}
-
-static size_t make_sos(struct net *net, uint8_t *to)
-{
-    struct net_bundle how = { .bundle_class = CLASS_SOS };
-    uint8_t seed[SIGNATURE_SEED_LEN] = { 1, 2, 3 };
-    size_t len = net_make_bundle(&net->random, &how, to);
-
-    memset(to + HEADER_LEN, 0, len - HEADER_LEN);
-    signature_key(to + HEADER_LEN, seed);
-    to[HEADER_LEN + 45] = 5;
-    memcpy(to + HEADER_LEN + 46, "help!", 5);
-    struct bytes parts[2] = { bytes_of(to, HEADER_AD_LEN), bytes_of(to + HEADER_LEN, len - HEADER_LEN - SIGNATURE_LEN) };
-    signature_make(to + len - SIGNATURE_LEN, seed, "sos", parts, 2);
-    return len;
-}
-
-static void test_sos(void)
-{
-    struct net net;
-    uint8_t sos[256];
-    struct bundle_id id;
-    struct header h;
-
-    net_init(&net, 15);
-    int a = net_add(&net, NULL, NULL), b = net_add(&net, NULL, NULL);
-    size_t len = make_sos(&net, sos);
-    REQUIRE(header_of_bundle(&h, bytes_of(sos, len)) == ERR_NONE);
-    CHECK(bundle_verify_plain(&h, bytes_of(sos, len)) == ERR_NONE);
-    sos[100] ^= 1;
-    CHECK(bundle_verify_plain(&h, bytes_of(sos, len)) != ERR_NONE);
-    CHECK(node_submit(net.nodes[a].node, bytes_of(sos, len), NET_HOUR, &id, net.now_ms) == ERR_MALFORMED);
-    CHECK(node_import(net.nodes[a].node, bytes_of(sos, len), 1, 100, net.now_ms) == ERR_MALFORMED);
-    sos[100] ^= 1;
-    REQUIRE(node_submit(net.nodes[a].node, bytes_of(sos, len), NET_HOUR, &id, net.now_ms) == ERR_NONE);
-    /* An SOS submitted in the midst of a bulk transfer passes it. */
-    net_submit(&net, a, 500, 0, NULL);
-    net_connect(&net, a, b, 20, 20000, 0);
-    while (net_count(&net, b) == 0 && net_step(&net, net.now_ms + 20000))
-        ;
-    net_run(&net, 300);
-    CHECK(net_has(&net, b, &id));
-    CHECK(net_count(&net, b) < 100);
-    net_clear(&net);
-}
-
-static void test_hops(void)
-{
-    struct net net;
-    struct bundle_id id;
-
-    net_init(&net, 16);
-    for (int i = 0; i < 16; i++)
-        net_add(&net, NULL, NULL);
-    net_submit(&net, 0, 1, 0, &id);
-    int reached = 0;
-    for (int i = 0; i + 1 < 16; i++) {
-        int wire = net_connect(&net, i, i + 1, 5, 0, 0);
-        net_run(&net, 5000);
-        net_break(&net, wire);
-        if (net_has(&net, i + 1, &id))
-            reached = i + 1;
-    }
-    CHECK(reached >= HOPS_MAX - 3 && reached <= HOPS_MAX);
-    net_clear(&net);
-}
-
-static void test_expiry(void)
-{
-    struct net net;
-    struct bundle_id id;
-    struct node_config trusted = { .wall_unix_s = WALL_2026, .is_wall_trusted = true };
-
-    net_init(&net, 17);
-    int a = net_add(&net, NULL, NULL), b = net_add(&net, &trusted, NULL);
-    submit_one(&net, a, (struct net_bundle){ .bundle_class = CLASS_SEALED, .expiry_h = NET_HOUR + 6 }, &id);
-    net_connect(&net, a, b, 5, 0, 0);
-    net_run(&net, 5000);
-    CHECK(net_has(&net, b, &id));
-    net_run(&net, 6 * 3600 * 1000ull);
-    CHECK(!net_has(&net, a, &id) && !net_has(&net, b, &id));
-    CHECK(net.nodes[a].events[NODE_DROPPED] == 1 && net.nodes[a].last[NODE_DROPPED].why == ERR_EXPIRED);
-    net_clear(&net);
-}
-
-/* Clocks years apart, or none: bundles pass on; a trusted clock refuses what is really over. */
-static void test_clocks(void)
-{
-    static const uint64_t walls[] = { 1546300800 /* 2019 */, WALL_2026, 1924992000 /* 2031 */, 0, 1546300800 };
-    struct net net;
-    struct bundle_id id, old;
-
-    net_init(&net, 18);
-    for (size_t i = 0; i < sizeof walls / sizeof walls[0]; i++) {
-        struct node_config config = { .wall_unix_s = walls[i] };
-        net_add(&net, &config, NULL);
-    }
-    struct node_config trusted = { .wall_unix_s = WALL_2026, .is_wall_trusted = true };
-    int sure = net_add(&net, &trusted, NULL);
-    net_submit(&net, 0, 1, 0, &id);
-    submit_one(&net, 0, (struct net_bundle){ .bundle_class = CLASS_SEALED, .expiry_h = NET_HOUR + 12 }, &old);
-    for (int i = 0; i < sure; i++) {
-        int wire = net_connect(&net, i, i + 1, 5, 0, 0);
-        CHECK(net_settle(&net, 10000));
-        net_break(&net, wire);
-        CHECK(net_has(&net, i + 1, &id));
-    }
-    /* Made anew with an expiry long past: nodes without a clock carry it, one that knows refuses. */
-    static uint8_t bundle[256];
-    struct net_bundle how = { .bundle_class = CLASS_SEALED, .expiry_h = NET_HOUR - 600 };
-    size_t len = net_make_bundle(&net.random, &how, bundle);
-    CHECK(node_import(net.nodes[3].node, bytes_of(bundle, len), 1, 48, net.now_ms) == ERR_NONE);
-    CHECK(node_import(net.nodes[sure].node, bytes_of(bundle, len), 1, 48, net.now_ms) == ERR_EXPIRED);
-    CHECK(node_import(net.nodes[3].node, bytes_of(bundle, len - 1), 1, 48, net.now_ms) == ERR_MALFORMED);
-    CHECK(node_import(net.nodes[3].node, bytes_of(bundle, len), 1, 48, net.now_ms) == ERR_EXISTS);
-    CHECK(faults(&net) == 0);
-    net_clear(&net);
-}
-
 /* ---- Anti-packets, claims, epochs, recognition ---- */
 
 static void test_antipacket(void)
@@ -582,7 +243,7 @@ static void test_antipacket(void)
     for (int i = 0; i < 4; i++)
         net_add(&net, NULL, NULL);
     tag_of_reveal(proof, tag);
-    submit_one(&net, 0, (struct net_bundle){ .bundle_class = CLASS_SEALED, .tag = tag }, &id);
+    net_submit_one(&net, 0, &(struct net_bundle){ .bundle_class = CLASS_SEALED, .tag = tag }, &id);
     net_submit(&net, 0, 1, 0, &other);
     for (int i = 0; i < 3; i++)
         net_connect(&net, i, i + 1, 5, 0, 0);
@@ -613,7 +274,7 @@ static void test_antipacket_later(void)
     net_init(&net, 20);
     int a = net_add(&net, NULL, NULL), b = net_add(&net, NULL, NULL);
     tag_of_reveal(proof, tag);
-    submit_one(&net, a, (struct net_bundle){ .bundle_class = CLASS_SEALED, .tag = tag }, &id);
+    net_submit_one(&net, a, &(struct net_bundle){ .bundle_class = CLASS_SEALED, .tag = tag }, &id);
     int wire = net_connect(&net, a, b, 5, 0, 0);
     CHECK(net_settle(&net, 5000));
     net_break(&net, wire);
@@ -636,17 +297,9 @@ static void test_claim(void)
     CHECK(net_settle(&net, 5000));
     CHECK(store_find(net.nodes[b].store, &id)->quota_class == QUOTA_STRANGER);
     CHECK(node_claim(net.nodes[b].node, &id) == ERR_NONE);
-    CHECK(store_find(net.nodes[b].store, &id)->quota_class == QUOTA_OWN);
+    CHECK(store_find(net.nodes[b].store, &id)->quota_class == QUOTA_CONTACT);
     CHECK(node_claim(net.nodes[b].node, &none) == ERR_NOT_FOUND);
     net_clear(&net);
-}
-
-static enum beacon_verdict judge(struct net *net, int who, int whom)
-{
-    uint8_t beacon[BEACON_LEN], advert[ADVERT_RANDOM_LEN];
-
-    node_beacon(net->nodes[whom].node, beacon);
-    return node_beacon_judge(net->nodes[who].node, bytes_of(beacon, sizeof beacon), advert);
 }
 
 static void test_beacons(void)
@@ -657,16 +310,16 @@ static void test_beacons(void)
 
     net_init(&net, 22);
     int a = net_add(&net, NULL, NULL), b = net_add(&net, NULL, NULL);
-    CHECK(judge(&net, a, b) == BEACON_EQUAL);
-    CHECK(judge(&net, a, a) == BEACON_OURSELVES);
+    CHECK(net_judge(&net, a, b) == BEACON_EQUAL);
+    CHECK(net_judge(&net, a, a) == BEACON_OURSELVES);
     net_submit(&net, a, 10, 0, NULL);
-    enum beacon_verdict x = judge(&net, a, b), y = judge(&net, b, a);
+    enum beacon_verdict x = net_judge(&net, a, b), y = net_judge(&net, b, a);
     CHECK((x == BEACON_CALL && y == BEACON_AWAIT) || (x == BEACON_AWAIT && y == BEACON_CALL));
     int wire = net_connect(&net, a, b, 5, 0, 0);
-    CHECK(judge(&net, a, b) == BEACON_LINKED && judge(&net, b, a) == BEACON_LINKED);
+    CHECK(net_judge(&net, a, b) == BEACON_LINKED && net_judge(&net, b, a) == BEACON_LINKED);
     CHECK(net_settle(&net, 5000));
     net_break(&net, wire);
-    CHECK(judge(&net, a, b) == BEACON_EQUAL && judge(&net, b, a) == BEACON_EQUAL);
+    CHECK(net_judge(&net, a, b) == BEACON_EQUAL && net_judge(&net, b, a) == BEACON_EQUAL);
 
     /* A neighbour that cannot take all: settled, and not called again until something changes. */
     int c = net_add(&net, NULL, &small);
@@ -677,9 +330,9 @@ static void test_beacons(void)
     CHECK(node_link_info(net.nodes[a].node, net.wires[wire].link[0], &info) && info.is_ready && info.is_settled);
     net_break(&net, wire);
     CHECK(!net_is_equal(&net, a, c));
-    CHECK(judge(&net, a, c) == BEACON_SETTLED && judge(&net, c, a) == BEACON_SETTLED);
+    CHECK(net_judge(&net, a, c) == BEACON_SETTLED && net_judge(&net, c, a) == BEACON_SETTLED);
     net_submit(&net, a, 1, 0, NULL);
-    CHECK(judge(&net, c, a) != BEACON_SETTLED && judge(&net, a, c) != BEACON_SETTLED);
+    CHECK(net_judge(&net, c, a) != BEACON_SETTLED && net_judge(&net, a, c) != BEACON_SETTLED);
 
     node_beacon(net.nodes[a].node, beacon);
     CHECK(node_beacon_judge(net.nodes[b].node, bytes_of(beacon, 16), advert) == BEACON_FOREIGN);
@@ -707,7 +360,7 @@ static void test_epoch(void)
     CHECK(!net.wires[wire].is_up);
     CHECK(net.nodes[b].events[NODE_LINK_CLOSED] == 1 && net.nodes[a].events[NODE_LINK_CLOSED] == 1);
     CHECK(net.nodes[a].events[NODE_BEACON_CHANGED] == changed + 1);
-    CHECK(faults(&net) == 0);
+    CHECK(net_faults(&net) == 0);
     net_submit(&net, a, 5, 0, NULL);
     net_connect(&net, b, a, 5, 0, 0);
     CHECK(net_settle(&net, 5000) && net_is_equal(&net, a, b));
@@ -762,7 +415,7 @@ static void test_silence(void)
     net.wires[wire].latency_ms = 100000000;   /* it stops */
     net_run(&net, LINK_SILENCE_MS + LINK_PING_MS);
     CHECK(!net.wires[wire].is_up);
-    CHECK(faults(&net) == 0);
+    CHECK(net_faults(&net) == 0);
 
     /* Every place taken. */
     uint32_t many[LINKS_MAX];
@@ -796,33 +449,6 @@ static void test_submit(void)
     net_clear(&net);
 }
 
-/* Copies of large bundles are counted: eight at first, half given away each time. */
-static void test_budget(void)
-{
-    struct net net;
-    struct bundle_id id;
-
-    net_init(&net, 27);
-    for (int i = 0; i < 7; i++)
-        net_add(&net, NULL, NULL);
-    net_submit(&net, 0, 1, 5, &id);
-    for (int i = 1; i < 7; i++) {
-        int wire = net_connect(&net, 0, i, 5, 0, 0);
-        CHECK(net_settle(&net, 10000));
-        net_break(&net, wire);
-    }
-    int copies = 0;
-    unsigned budget = 0;
-    for (int i = 0; i < 7; i++) {
-        const struct store_entry *e = store_find(net.nodes[i].store, &id);
-        copies += e != NULL;
-        budget += e != NULL ? e->budget : 0;
-    }
-    CHECK(copies == 4 && budget == 8);
-    CHECK(store_find(net.nodes[0].store, &id)->given == 3);
-    net_clear(&net);
-}
-
 int main(void)
 {
     test_courier();
@@ -839,16 +465,6 @@ int main(void)
     test_resume(0);
     test_resume(1024);
     test_text_first();
-    test_ack_after_commit();
-    test_crash();
-    test_faults();
-    test_quota();
-    test_rate();
-    test_stamps();
-    test_sos();
-    test_hops();
-    test_expiry();
-    test_clocks();
     test_antipacket();
     test_antipacket_later();
     test_claim();
@@ -857,6 +473,5 @@ int main(void)
     test_recognition();
     test_silence();
     test_submit();
-    test_budget();
     return check_report("node");
 }

@@ -96,7 +96,7 @@ static size_t count_giving(struct end *e)
     size_t count = 0, last_size = 0;
     uint64_t last_seq = UINT64_MAX;
 
-    for (uint64_t seq; recon_peek_giving(&e->recon, &seq); recon_take_giving(&e->recon), count++) {
+    for (uint64_t seq; difference_peek_giving(&e->recon.difference, &seq); difference_take_giving(&e->recon.difference), count++) {
         const struct store_entry *entry = store_find_seq(e->store, seq);
 
         CHECK(entry != NULL && entry->len >= last_size);
@@ -106,7 +106,7 @@ static size_t count_giving(struct end *e)
         last_size = entry->len;
         last_seq = seq;
     }
-    CHECK(!recon_is_giving(&e->recon));
+    CHECK(!difference_is_giving(&e->recon.difference));
     return count;
 }
 
@@ -131,7 +131,7 @@ static void test_difference(uint64_t common, uint64_t a_only, uint64_t b_only, s
     start(&a, &b, hash, hash);
     talk(&a, &b, frame_max);
     uint64_t sid;
-    size_t lacking[2] = { a.recon.lacking_open, b.recon.lacking_open };
+    size_t lacking[2] = { a.recon.difference.lacking_open, b.recon.difference.lacking_open };
     size_t giving[2] = { count_giving(&a), count_giving(&b) };
     /* Whoever knows the difference knows both halves; with an empty side only what is given is told. */
     CHECK_CASE(label, lacking[0] == b_only || giving[1] == b_only);
@@ -139,8 +139,8 @@ static void test_difference(uint64_t common, uint64_t a_only, uint64_t b_only, s
     CHECK_CASE(label, lacking[0] + giving[1] == b_only && lacking[1] + giving[0] == a_only);
     struct recon *knows = lacking[0] > 0 ? &a.recon : &b.recon;
     size_t asked = 0;
-    for (; recon_next_lacking(knows, &sid); asked++)
-        CHECK_CASE(label, recon_is_asked(knows, sid));
+    for (; difference_next_lacking(&knows->difference, &sid, 0); asked++)
+        CHECK_CASE(label, difference_is_asked(&knows->difference, sid));
     CHECK_CASE(label, asked == lacking[0] + lacking[1] || lacking[0] * lacking[1] > 0);
     CHECK(a.shared.large_count == 0 && b.shared.large_count == 0);
     close_end(&a);
@@ -191,7 +191,7 @@ static void test_faults(void)
         CHECK(recon_on_settled(&a.recon, SETTLED_AGAIN) == ERR_NONE);
     CHECK(recon_on_settled(&a.recon, SETTLED_AGAIN) == ERR_MALFORMED);
     CHECK(recon_on_settled(&a.recon, SETTLED_KNOWN) == ERR_NONE && a.recon.role == RECON_DONE);
-    CHECK(recon_on_settled(&a.recon, SETTLED_ALL) == ERR_NONE && !recon_is_giving(&a.recon));   /* too late */
+    CHECK(recon_on_settled(&a.recon, SETTLED_ALL) == ERR_NONE && !difference_is_giving(&a.recon.difference));   /* too late */
     close_end(&a);
     close_end(&b);
 }

@@ -35,7 +35,7 @@ static void test_fetch(uint64_t seed)
         struct bundle_id id = id_of(n);
 
         if (what < 55) {
-            struct fetch_entry e = { id, link, n, 256 };
+            struct fetch_entry e = { id, link, n, 256, 0 };
             CHECK(fetch_add(&f, &e) == (model[n] != 0 ? ERR_EXISTS : ERR_NONE));
             count += model[n] == 0;
             model[n] = model[n] != 0 ? model[n] : link;
@@ -71,34 +71,53 @@ static void test_partial(void)
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i * 7);
     struct bundle_id a = id_of(1);
-    CHECK(partial_feed(&p, &a, 512, 10, 1, 0) == NULL);   /* a gap */
-    struct partial *at = partial_feed(&p, &a, 512, 0, 1, 0);
+    CHECK(partial_feed(&p, &a, 512, 10, 1, true, 0) == NULL);   /* a gap */
+    struct partial *at = partial_feed(&p, &a, 512, 0, 1, true, 0);
     REQUIRE(at != NULL);
     CHECK(partial_append(at, 0, bytes_of(bytes, 100), 1) && partial_have(&p, &a) == 100);
     CHECK(!partial_append(at, 101, bytes_of(bytes, 1), 1));
     CHECK(!partial_append(at, 100, bytes_of(bytes, 413), 1));
-    CHECK(partial_feed(&p, &a, 512, 100, 2, 2) == NULL);   /* another link feeds it */
+    CHECK(partial_feed(&p, &a, 512, 100, 2, true, 2) == NULL);   /* another link feeds it */
     partial_release_link(&p, 1);
-    at = partial_feed(&p, &a, 512, 60, 2, 3);
-    REQUIRE(at != NULL);
+    at = partial_feed(&p, &a, 512, 60, 2, true, 3);
+    REQUIRE(at != NULL && at->is_mixed);
     CHECK(partial_append(at, 60, bytes_of(bytes + 60, 452), 4) && at->have == 512 && memcmp(at->at, bytes, 512) == 0);
-    CHECK(partial_feed(&p, &a, 1024, 0, 2, 5) == NULL);   /* another length while it is fed */
+    CHECK(partial_feed(&p, &a, 1024, 0, 2, true, 5) == NULL);   /* another length while it is fed */
     partial_release_link(&p, 2);
-    at = partial_feed(&p, &a, 1024, 0, 3, 6);
-    CHECK(at != NULL && at->have == 0 && at->total == 1024);
-    /* All places fed: no room. One free: the one longest unused goes. */
-    for (uint32_t i = 0; i < PARTIALS_MAX - 1; i++) {
-        struct bundle_id id = id_of(10 + i);
-        REQUIRE(partial_feed(&p, &id, 256, 0, 10 + i, 10 + i) != NULL);
+    at = partial_feed(&p, &a, 1024, 0, 3, true, 6);
+    CHECK(at != NULL && at->have == 0 && !at->is_mixed);
+    /* Whoever starts at the beginning starts anew; on the same link the bytes are kept. */
+    CHECK(partial_append(at, 0, bytes_of(bytes, 9), 7));
+    partial_release_link(&p, 3);
+    CHECK((at = partial_feed(&p, &a, 1024, 0, 3, true, 7)) != NULL && at->have == 9);
+    partial_release_link(&p, 3);
+    CHECK((at = partial_feed(&p, &a, 1024, 0, 4, true, 7)) != NULL && at->have == 0 && !at->is_mixed);
+    partial_release_link(&p, 4);
+    /* Every link has a place; of links that are gone the latest few are kept, and of these only what was asked for. */
+    for (uint32_t i = 0; i < LINKS_MAX; i++) {
+        struct bundle_id id = { { (uint8_t)i, 7 } };
+
+        REQUIRE((at = partial_feed(&p, &id, 256, 0, 10 + i, i % 2 == 0, 10 + i)) != NULL);
+        CHECK(partial_append(at, 0, bytes_of(bytes, 5), 10 + i));
     }
-    struct bundle_id late = id_of(99);
-    CHECK(partial_feed(&p, &late, 256, 0, 50, 50) == NULL);
-    partial_release_link(&p, 12);
-    partial_release_link(&p, 11);
-    CHECK(partial_feed(&p, &late, 256, 0, 50, 50) != NULL);
-    struct bundle_id gone = id_of(11), kept = id_of(12);
-    CHECK(partial_feed(&p, &kept, 256, 0, 60, 60) != NULL);
-    CHECK(partial_feed(&p, &gone, 256, 0, 61, 61) == NULL);
+    for (uint32_t i = 0; i < LINKS_MAX; i++)
+        partial_release_link(&p, 10 + i);
+    size_t kept = 0;
+    for (uint32_t i = 0; i < LINKS_MAX; i++) {
+        struct bundle_id id = { { (uint8_t)i, 7 } };
+
+        kept += partial_have(&p, &id) == 5;
+        CHECK((partial_have(&p, &id) == 5) == (i % 2 == 0 && i >= LINKS_MAX - 2 * PARTIALS_IDLE_MAX));
+    }
+    CHECK(kept == PARTIALS_IDLE_MAX && partial_have(&p, &a) == 0);
+    /* And not for ever. */
+    REQUIRE((at = partial_feed(&p, &a, 256, 0, 99, true, PARTIAL_KEEP_MS + 1000)) != NULL);
+    CHECK(partial_append(at, 0, bytes_of(bytes, 5), PARTIAL_KEEP_MS + 1000));
+    for (uint32_t i = 0; i < LINKS_MAX; i++) {
+        struct bundle_id id = { { (uint8_t)i, 7 } };
+
+        CHECK(partial_have(&p, &id) == 0);
+    }
     partials_clear(&p);
     CHECK(partial_have(&p, &a) == 0);
 }
@@ -151,16 +170,27 @@ static void test_spread(void)
     spread_drop_link(&s, 4);
     CHECK(spread_peek_early(&s, 4) == 0);
     CHECK(spread_released(&s, 11, 1100) == 10 && spread_released(&s, 11, 1150) == 11);
-    /* Out of batches, moments share one, and nothing is forgotten. */
-    for (uint64_t i = 0; i < 3 * SPREAD_BATCHES_MAX; i++) {
-        if (spread_note(&s, 12 + i, 1, false, 2000 + i / 2))
-            spread_choose(&s, 9);
+    /* A moment is a sixteenth of the delay, shared while its link is there. */
+    CHECK(spread_note(&s, 12, 1, false, 2000));
+    spread_choose(&s, 9);
+    CHECK(!spread_note(&s, 13, 1, false, 2006));
+    CHECK(spread_note(&s, 14, 1, false, 2007));
+    spread_choose(&s, 9);
+    spread_drop_link(&s, 9);
+    CHECK(spread_note(&s, 15, 1, false, 2008));
+    CHECK(spread_released(&s, 15, 2099) == 11 && spread_released(&s, 15, 2100) == 13);
+    /* Two that speak by turns, faster than there is room: every bundle goes to its chosen link at once, and the oldest
+     * to everybody, however long it lasts. */
+    for (uint64_t seq = 16; seq < 16 + 10 * SPREAD_BATCHES_MAX; seq++) {
+        uint64_t now_ms = 3000 + seq / 8;
+        uint32_t origin = seq % 2 == 0 ? 1 : 0, chosen = seq % 2 == 0 ? 8 : 9;
+
+        CHECK(spread_note(&s, seq, origin, false, now_ms));
+        spread_choose(&s, chosen);
+        CHECK(spread_peek_early(&s, chosen) == seq);
+        spread_take_early(&s, chosen);
+        CHECK(seq - spread_released(&s, seq, now_ms) <= SPREAD_BATCHES_MAX);
     }
-    uint64_t early = 0;
-    for (; spread_peek_early(&s, 9) != 0; early++)
-        spread_take_early(&s, 9);
-    CHECK(early == 3 * SPREAD_BATCHES_MAX);
-    CHECK(spread_released(&s, 12 + 3 * SPREAD_BATCHES_MAX - 1, 5000) == 12 + 3 * SPREAD_BATCHES_MAX - 1);
 }
 
 static void test_ring(void)

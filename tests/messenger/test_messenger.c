@@ -150,7 +150,7 @@ static void check_no_room(void)
     town_init(&t, 52);
     int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
     town_introduce(&t, ana, ben);
-    t.net.nodes[t.people[ana].node].store_config.capacity_bytes = FIT * 16384;
+    t.net.nodes[t.people[ana].node].store_config.capacity_bytes = FIT * 16384 / 3 * 4 + 4;   /* three quarters are for own ones */
     town_run(&t, 1);
     town_crash(&t, ana);
     memset(text, 'y', sizeof text - 1);
@@ -168,6 +168,42 @@ static void check_no_room(void)
     CHECK(info.tries == 1 && info.reason[0] == '\0');
     settle(&t, ana, ben);
     CHECK(town_count(&t, ben, "Ana", text, true) == FIT - 1 && town_state(&t, ana, id[ALL - 1]) == MESSAGE_DELIVERED);
+    town_clear(&t);
+}
+
+/* Neighbours that are nearly full take it for proof of work only: the person sees that, and it goes on by itself. */
+static void check_proof_of_work(void)
+{
+    enum { FULL = 400 };
+    static struct town t;
+    char id[MESSAGE_ID_TEXT_LEN + 1];
+
+    town_init(&t, 56);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S), relay = town_add(&t, NULL, TOWN_UNIX_S);
+    struct net_node *n = &t.net.nodes[t.people[ana].node];
+    struct net_node *full = &t.net.nodes[t.people[relay].node];
+    town_introduce(&t, ana, ben);
+    full->store_config.capacity_bytes = FULL * 256;
+    full->config.is_stamp_demanded = true;
+    town_run(&t, 1);
+    town_crash(&t, relay);
+    net_submit(&t.net, t.people[relay].node, FULL * 73 / 100, 0, NULL);
+    CHECK(town_turn(&t, relay));
+
+    town_send(&t, ana, "Ben", "let me through", id);
+    CHECK(town_message(&t, ana, id).reason[0] == '\0');
+    town_meet(&t, ana, relay, 30);
+    town_reopen(&t, ana);
+    struct message_info info = town_message(&t, ana, id);
+    CHECK(info.state == MESSAGE_QUEUED && info.copies == 0 && strstr(info.reason, "proof of work") != NULL);
+    CHECK(node_has_stamp_work(n->node));
+    while (node_stamp_work(n->node, 4096, t.net.now_ms) != STAMP_NONE)
+        CHECK(town_turn(&t, ana));
+    town_meet(&t, ana, relay, 30);
+    info = town_message(&t, ana, id);
+    CHECK(info.state == MESSAGE_CARRIED && info.copies == 1 && info.reason[0] == '\0');
+    town_meet(&t, relay, ben, 30);
+    CHECK(town_count(&t, ben, "Ana", "let me through", true) == 1);
     town_clear(&t);
 }
 
@@ -297,9 +333,67 @@ static void check_replay(void)
     town_clear(&t);
 }
 
+/* Whoever copies one tag many times crowds out only that. */
+static void check_strays_of_one_tag(void)
+{
+    static struct town t;
+
+    town_init(&t, 58);
+    int ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    struct watch *w = t.people[ben].m->watch;
+    struct store_entry e = { .expiry_h = NET_HOUR + 24 };
+    for (uint32_t bucket = 0; bucket < 256; bucket++) {
+        e.bucket = bucket << 16;
+        for (int i = 0; i < 100; i++) {
+            e.seq++;
+            watch_stray(w, &e);
+        }
+    }
+    size_t kept = watch_stray_count(w);
+    CHECK(kept > 0 && kept <= STRAYS_SAME_MAX);
+    e.tag[0] = 1;
+    for (uint32_t bucket = 0; bucket < 256; bucket++) {
+        e.bucket = bucket << 16;
+        e.seq++;
+        watch_stray(w, &e);
+    }
+    CHECK(watch_stray_count(w) > kept);
+    town_clear(&t);
+}
+
+struct claims { unsigned contact, own; };
+
+static bool count_claims(void *ctx, const struct store_entry *e)
+{
+    struct claims *c = ctx;
+
+    c->contact += e->contributor != 0 && e->quota_class == QUOTA_CONTACT;
+    c->own += e->contributor != 0 && e->quota_class == QUOTA_OWN;
+    return true;
+}
+
+/* The own share, from which Ben sends, holds nothing that others wrote. */
+static void check_claims(void)
+{
+    static struct town t;
+    struct claims claims = { 0, 0 };
+
+    town_init(&t, 57);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    town_introduce(&t, ana, ben);
+    for (int i = 0; i < 5; i++)
+        town_send(&t, ana, "Ben", "a friend's", NULL);
+    town_meet(&t, ana, ben, 60);
+    CHECK(town_total(&t, ben, "Ana") == 5);
+    store_walk(t.net.nodes[t.people[ben].node].store, CLASS_SEALED, count_claims, &claims);
+    CHECK(claims.contact >= 5 && claims.own == 0);
+    town_clear(&t);
+}
+
 static void check_requests_are_bounded(void)
 {
     static struct town t;
+    struct store_usage usage;
 
     town_init(&t, 56);
     int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
@@ -308,6 +402,8 @@ static void check_requests_are_bounded(void)
         town_send(&t, ana, "Ben", "let me in", NULL);
     town_meet(&t, ana, ben, 60);
     CHECK(town_total(&t, ben, "Ana") == REQUEST_MESSAGES_MAX);
+    store_usage(t.net.nodes[t.people[ben].node].store, &usage);
+    CHECK_CASE("a stranger's stay among the strangers'", usage.class_count[QUOTA_STRANGER] == REQUEST_MESSAGES_MAX + 20);
     CHECK_ERR("", messenger_friend_accept(t.people[ben].m, town_friend(&t, ben, "Ana")), ERR_NONE);
     settle(&t, ana, ben);
     town_run(&t, 7 * HOUR);
@@ -476,15 +572,87 @@ static void check_inbox(void)
     town_clear(&t);
 }
 
+/* What may wait for one friend is bounded, and no other friend is in its way. All of it arrives when they meet, though the newest
+ * come first and run further ahead than a chain may be opened. */
+static void check_waiting_is_bounded(void)
+{
+    static struct town t;
+    char id[MESSAGE_ID_TEXT_LEN + 1];
+
+    town_init(&t, 91);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S), dan = town_add(&t, "Dan", TOWN_UNIX_S);
+    town_introduce(&t, ana, ben);
+    town_befriend(&t, ana, dan);
+    struct messenger *m = t.people[ana].m;
+    for (int i = 0; i < MESSAGES_WAITING_MAX; i++)
+        REQUIRE(messenger_send_text(m, town_friend(&t, ana, "Ben"), bytes_of_text("x"), 0, TOWN_UNIX_S, t.net.now_ms, id) == ERR_NONE);
+    CHECK_ERR("one more", messenger_send_text(m, town_friend(&t, ana, "Ben"), bytes_of_text("x"), 0, TOWN_UNIX_S, t.net.now_ms, id),
+              ERR_STATE);
+    CHECK(town_total(&t, ana, "Ben") == MESSAGES_WAITING_MAX);
+    CHECK_ERR("Dan", messenger_send_text(m, town_friend(&t, ana, "Dan"), bytes_of_text("x"), 0, TOWN_UNIX_S, t.net.now_ms, id), ERR_NONE);
+    town_meet(&t, ana, ben, 60);
+    CHECK(town_total(&t, ben, "Ana") == MESSAGES_WAITING_MAX);
+    town_meet(&t, ana, ben, 60);
+    for (int i = 0; i < MESSAGES_WAITING_MAX; i++)
+        REQUIRE(messenger_send_text(m, town_friend(&t, ana, "Ben"), bytes_of_text("y"), 0, TOWN_UNIX_S, t.net.now_ms, id) == ERR_NONE);
+    town_meet(&t, ana, ben, 60);
+    CHECK(town_total(&t, ben, "Ana") == 2 * MESSAGES_WAITING_MAX);
+    CHECK_ERR("answered", messenger_send_text(m, town_friend(&t, ana, "Ben"), bytes_of_text("x"), 0, TOWN_UNIX_S, t.net.now_ms, id),
+              ERR_NONE);
+    town_clear(&t);
+}
+
+/* A neighbour gives the newest first; they are read in the order they were written. */
+static void check_order(void)
+{
+    static struct town t;
+    char text[16];
+    struct texts x = { "", 0 };
+
+    town_init(&t, 67);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    town_introduce(&t, ana, ben);
+    for (int i = 1; i <= 4; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        town_send(&t, ana, "Ben", text, NULL);
+        town_run(&t, 60);
+    }
+    settle(&t, ana, ben);
+    /* And of one second, in a session. */
+    for (int i = 5; i <= 12; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        town_send(&t, ana, "Ben", text, NULL);
+    }
+    settle(&t, ana, ben);
+    town_reopen(&t, ben);
+    CHECK_ERR("", messenger_messages(t.people[ben].m, town_friend(&t, ben, "Ana"), 1, note_text, &x), ERR_NONE);
+    if (!CHECK(strcmp(x.all, "1;2;3;4;5;6;7;8;9;10;11;12;") == 0))
+        fprintf(stderr, "    %s\n", x.all);
+    /* Ids lead to where the messages are now. */
+    for (uint32_t n = 1; n <= 12; n++) {
+        struct message_record msg;
+        struct place at;
+
+        REQUIRE(message_load(t.people[ben].m, inside(&t, ben, "Ana"), n, &msg) == ERR_NONE);
+        CHECK(message_place(t.people[ben].m, &msg.id, &at) == ERR_NONE && at.number == n);
+    }
+    town_clear(&t);
+}
+
 int main(void)
 {
+    check_waiting_is_bounded();
+    check_order();
     check_names();
     check_sizes();
     check_no_room();
+    check_proof_of_work();
     check_gateway();
     check_liars();
     check_replay();
     check_requests_are_bounded();
+    check_claims();
+    check_strays_of_one_tag();
     for (uint64_t seed = 60; seed < 66; seed++)
         check_one_session(seed);
     check_repeat_is_acknowledged();

@@ -168,7 +168,7 @@ static void check_message(void)
 static enum err due_of(struct bytes in)
 {
     struct due_list l = { NULL, 0, 0 };
-    enum err e = due_list_decode(&l, in, FLIGHTS_MAX);
+    enum err e = due_list_decode(&l, in, MESSAGES_WAITING_MAX);
 
     due_list_clear(&l);
     return e;

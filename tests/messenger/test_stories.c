@@ -317,6 +317,29 @@ static void check_out_of_order(void)
     town_clear(&t);
 }
 
+/* More first messages than a session opens ahead, and the newest come first. */
+static void check_many_firsts(void)
+{
+    enum { MANY = 900 };
+    static struct town t;
+    char text[32];
+
+    town_init(&t, 18);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    town_introduce(&t, ana, ben);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(text, sizeof text, "number %d", i);
+        town_send(&t, ana, "Ben", text, NULL);
+    }
+    town_meet(&t, ana, ben, 60);
+    CHECK(town_total(&t, ben, "Ana") == MANY);
+    for (int i = 0; i < MANY; i += 7) {
+        snprintf(text, sizeof text, "number %d", i);
+        CHECK_CASE(text, town_count(&t, ben, "Ana", text, true) == 1);
+    }
+    town_clear(&t);
+}
+
 static void check_expiry(void)
 {
     static struct town t;
@@ -640,6 +663,7 @@ int main(void)
     check_lost_first();
     check_lost_receipt();
     check_out_of_order();
+    check_many_firsts();
     check_expiry();
     check_disappearing();
     check_deleted_is_not_shown_again();

@@ -155,18 +155,66 @@ static void test_own(void)
     CHECK(put_many(&p, QUOTA_OWN, 0, 650) == 650);
     CHECK(count_of(&p, QUOTA_CONTACT) == 350 && count_of(&p, QUOTA_STRANGER) == 0);
     CHECK(put_many(&p, QUOTA_OWN, 0, 10) == 0); /* the others have no more than their share */
-    CHECK(put_many(&p, QUOTA_STRANGER, 1, 10) == 0);
+    /* Of what own bundles leave the others have their part, whoever came first. */
+    CHECK(put_many(&p, QUOTA_STRANGER, 1, 10) == 10);
     CHECK(count_of(&p, QUOTA_OWN) == 650);
     CHECK(put_many(&p, QUOTA_CONTACT, 6, 10) == 10);
-    CHECK(count_of(&p, QUOTA_OWN) == 650 && count_of(&p, QUOTA_CONTACT) == 350);
+    CHECK(count_of(&p, QUOTA_OWN) == 650 && count_of(&p, QUOTA_CONTACT) == 340);
+    place_close(&p);
+}
+
+/* Own bundles are never evicted, so new ones stop before nobody else can come in. */
+static void test_own_leaves_room(void)
+{
+    struct place p = place_open();
+    struct store_entry e = entry_plain();
+
+    CHECK(put_many(&p, QUOTA_OWN, 0, ROOM) == ROOM - ROOM / 4);     /* a tiny store */
+    CHECK(put_many(&p, QUOTA_STRANGER, 1, ROOM) >= ROOM / 4);
+    CHECK(put_many(&p, QUOTA_SOS, 3, 5) == 5);
+    CHECK(put_many(&p, QUOTA_CONTACT, 4, 50) == 50);                /* a friend's acknowledgements */
+    CHECK(count_of(&p, QUOTA_OWN) == ROOM - ROOM / 4 && count_of(&p, QUOTA_CONTACT) == 50 && count_of(&p, QUOTA_SOS) == 5);
+    CHECK(put_many(&p, QUOTA_OWN, 0, 1) == 0);
     place_close(&p);
 
+    /* What is addressed to us may be claimed at any time. */
     p = place_open();
-    CHECK(put_many(&p, QUOTA_OWN, 0, ROOM + 1) == ROOM);
-    for (int k = 0; k < QUOTA_COUNT; k++)
-        CHECK(put_many(&p, (enum quota_class)k, 3, 1) == 0);
+    CHECK(put_many(&p, QUOTA_OWN, 0, ROOM) == ROOM - ROOM / 4);
+    for (int i = 0; i < ROOM / 4; i++) {
+        e.quota_class = QUOTA_CONTACT;
+        e.contributor = 9;
+        struct bytes b = bundle_numbered(&e, number++);
+        CHECK_ERR("", store_put(p.s, &e, b), ERR_NONE);
+        e.quota_class = QUOTA_OWN;
+        CHECK_ERR("claim", store_update(p.s, &e), ERR_NONE);
+    }
     CHECK(count_of(&p, QUOTA_OWN) == ROOM);
     place_close(&p);
+
+    static const struct { uint64_t capacity, others; } sizes[] = {
+        { 512 << 10, 128 << 10 },
+        { 1 << 20, 256 << 10 },
+        { 2 << 20, 256 << 10 },
+        { 4 << 20, (4 << 20) / 10 },
+    };
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct store_config one = { .capacity_bytes = sizes[i].capacity };
+        struct db *db = NULL;
+        uint64_t own = 0;
+
+        REQUIRE(db_open_mem(&db) == ERR_NONE && store_open(&p.s, db, &one) == ERR_NONE);
+        e.quota_class = QUOTA_OWN;
+        e.contributor = 0;
+        e.len = 4096;
+        for (enum err got = ERR_NONE; got == ERR_NONE; own += got == ERR_NONE ? e.len : 0) {
+            struct bytes b = bundle_numbered(&e, number++);
+
+            got = store_put(p.s, &e, b);
+        }
+        CHECK(own <= sizes[i].capacity - sizes[i].others && own + e.len > sizes[i].capacity - sizes[i].others);
+        store_close(p.s);
+        db_close(db);
+    }
 }
 
 /* Of one contributor the low stamp goes first, then the near deadline. */
@@ -277,6 +325,7 @@ int main(int argc, char **argv)
     test_flood_by_one();
     test_flood_by_a_thousand();
     test_own();
+    test_own_leaves_room();
     test_worth();
     test_all_or_nothing();
     test_smaller_capacity();

@@ -132,6 +132,67 @@ static void test_update(void)
     kind_close(db);
 }
 
+/* A stamp is put into a bundle that lies in one piece and into one that lies in many, and stays over a restart. */
+static void test_stamp(void)
+{
+    static const uint8_t stamp[STAMP_LEN] = { 1, 2, 3, 4, 5, 6, 7, 8 }, none[STAMP_LEN];
+
+    for (uint32_t len = BUNDLE_LEN_MIN; len <= BUNDLE_LEN_MAX; len *= 2) {
+        struct db *db = kind_open(NULL);
+        struct store *s = store_of(db, NULL);
+        struct store_entry e = entry_plain(), at;
+        uint8_t copy[BUNDLE_LEN_MAX];
+        struct bundle_id other;
+        struct bytes b;
+
+        e.len = len;
+        id_numbered(&other, 2);
+        CHECK_ERR("nothing there", store_stamp(s, &other, stamp, 20), ERR_NOT_FOUND);
+        CHECK_ERR("", put(s, &e, 1), ERR_NONE);
+        CHECK_ERR("", db_commit(db), ERR_NONE);
+        CHECK_ERR("rolled back", store_stamp(s, &e.id, stamp, 20), ERR_NONE);
+        CHECK(db_is_dirty(db));
+        store_close(s);
+        db = kind_reopen(db, NULL);
+        s = store_of(db, NULL);
+        CHECK(is_equal(store_find(s, &e.id), &e));
+        CHECK(store_read(s, &e, &b) == ERR_NONE && is_bundle_numbered(b, 1));
+
+        CHECK_ERR("", store_stamp(s, &e.id, stamp, 20), ERR_NONE);
+        CHECK_ERR("", db_commit(db), ERR_NONE);
+        e.stamp_bits = 20;
+        for (int round = 0; round < 2; round++) {
+            CHECK(is_equal(store_find(s, &e.id), &e));
+            if (CHECK(store_read(s, &e, &b) == ERR_NONE && b.len == len)) {
+                memcpy(copy, b.at, len);
+                CHECK(memcmp(copy + HEADER_AD_LEN, stamp, STAMP_LEN) == 0);
+                memcpy(copy + HEADER_AD_LEN, none, STAMP_LEN);
+                CHECK(is_bundle_numbered(bytes_of(copy, len), 1));
+            }
+            store_close(s);
+            db = kind_reopen(db, NULL);
+            s = store_of(db, NULL);
+        }
+        /* The quota knows the new worth: it is the unstamped one that goes. */
+        store_close(s);
+        struct store_config two = { .capacity_bytes = 2 * len, .share_percent = { 0, 0, 0, 100, 0 } };
+        s = store_of(db, &two);
+        struct store_entry plain = entry_plain();
+        plain.len = len;
+        CHECK_ERR("", put(s, &plain, 3), ERR_NONE);
+        CHECK_ERR("", store_stamp(s, &plain.id, stamp, 10), ERR_NONE);
+        CHECK_ERR("", store_stamp(s, &e.id, stamp, 5), ERR_NONE);
+        struct store_entry third = entry_plain();
+        enum err why;
+        third.len = len;
+        third.stamp_bits = 30;
+        CHECK_ERR("", put(s, &third, 4), ERR_NONE);
+        CHECK(store_next_evicted(s, &at, &why) && memcmp(&at.id, &e.id, sizeof e.id) == 0);
+        store_close(s);
+        kind_close(db);
+    }
+}
+
 static void test_seen(void)
 {
     struct db *db = kind_open(NULL);
@@ -160,6 +221,61 @@ static void test_seen(void)
     CHECK_ERR("its time is over", put(s, &e, 1), ERR_NONE);
     CHECK_ERR("", store_remove(s, &e.id, true), ERR_NONE);
     CHECK(store_has_seen(s, &one));
+    store_close(s);
+    kind_close(db);
+}
+
+struct walked_seen { struct store *s; struct bundle_id ids[8]; size_t count, most; };
+
+static bool note_walked_seen(void *ctx, const struct bundle_id *id)
+{
+    struct walked_seen *w = ctx;
+
+    CHECK(store_has_seen(w->s, id) && store_find(w->s, id) == NULL);
+    REQUIRE(w->count < 8);
+    w->ids[w->count++] = *id;
+    return w->count < w->most;
+}
+
+static void test_walk_seen(void)
+{
+    struct db *db = kind_open(NULL);
+    struct store *s = store_of(db, NULL);
+    struct store_entry e = entry_plain();
+    struct store_usage usage;
+    struct bundle_id id;
+
+    for (uint64_t i = 0; i < 6; i++) {
+        CHECK_ERR("", put(s, &e, i), ERR_NONE);
+        if (i == 3)
+            store_clock_advance(s, 100);
+        if (i < 5)
+            CHECK_ERR("", store_remove(s, &e.id, i != 4), ERR_NONE);
+    }
+    CHECK_ERR("", db_commit(db), ERR_NONE);
+    for (int round = 0; round < 2; round++) {
+        struct walked_seen all = { s, { { { 0 } } }, 0, 8 }, some = { s, { { { 0 } } }, 0, 2 };
+
+        store_walk_seen(s, note_walked_seen, &all);
+        CHECK(all.count == 4);
+        for (size_t i = 0; i < all.count; i++) {
+            id_numbered(&id, 3 - i);
+            CHECK(memcmp(&all.ids[i], &id, sizeof id) == 0);
+        }
+        store_walk_seen(s, note_walked_seen, &some);
+        CHECK(some.count == 2);
+        store_usage(s, &usage);
+        CHECK(usage.seen_count == 4);
+        store_close(s);
+        db = kind_reopen(db, NULL);
+        s = store_of(db, NULL);
+    }
+    /* Three are past their time; they are not shown, though they still take a place. */
+    store_clock_advance(s, LIFE_MAX_H * 3600 - 50);
+    struct walked_seen late = { s, { { { 0 } } }, 0, 8 };
+    store_walk_seen(s, note_walked_seen, &late);
+    id_numbered(&id, 3);
+    CHECK(late.count == 1 && memcmp(&late.ids[0], &id, sizeof id) == 0);
     store_close(s);
     kind_close(db);
 }
@@ -377,7 +493,9 @@ int main(int argc, char **argv)
     test_put_find_read();
     test_numbers_are_never_used_twice();
     test_update();
+    test_stamp();
     test_seen();
+    test_walk_seen();
     test_seen_is_bounded();
     test_expiry_and_clock();
     test_walks();

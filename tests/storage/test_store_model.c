@@ -14,7 +14,8 @@
 #include "tests/support/check.h"
 #include "tests/support/seeded.h"
 
-enum { ROOM = 120, MODEL_MAX = 400, NUMBERS = 600, STEPS = 6000 };
+enum { ROOM = 120, MODEL_MAX = 400, NUMBERS = 600, STEPS = 6000,
+       OWN_MAX = ROOM * BUNDLE_LEN_MIN - ROOM * BUNDLE_LEN_MIN / 4 };
 
 static const struct store_config config = { ROOM * BUNDLE_LEN_MIN, { 5, 10, 35, 40, 10 }, 99 };
 
@@ -89,9 +90,20 @@ static bool is_largest_account(const struct model *m, const struct store_entry *
     return true;
 }
 
+/* Others divide what own bundles leave beyond their share. */
+static uint64_t share_of(const struct model *m, int k, const struct store_entry *e)
+{
+    uint64_t share = config.capacity_bytes / 100 * config.share_percent[k], own = bytes_of_class(m, QUOTA_OWN);
+    uint64_t own_share = config.capacity_bytes / 100 * config.share_percent[QUOTA_OWN];
+
+    if (e->quota_class == QUOTA_OWN || own <= own_share)
+        return share;
+    return share * ((own < config.capacity_bytes ? config.capacity_bytes - own : 0) * 65536 / (config.capacity_bytes - own_share)) / 65536;
+}
+
 static int64_t over(const struct model *m, int k, const struct store_entry *e)
 {
-    uint64_t share = config.capacity_bytes / 100 * config.share_percent[k];
+    uint64_t share = share_of(m, k, e);
 
     return (int64_t)bytes_of_class(m, k) + (k == e->quota_class ? e->len : 0) - (int64_t)share;
 }
@@ -194,6 +206,7 @@ static void step_put(struct store *s, const struct rng *rng)
     e.deadline_s = now.clock_s + 1 + rng_below(rng, 20000);
     struct bytes b = bundle_numbered(&e, number);
     is_known = find(&now, &e.id) < MODEL_MAX || now.seen_until[number] > now.clock_s;
+    bool is_own_full = e.quota_class == QUOTA_OWN && bytes_of_class(&now, QUOTA_OWN) + e.len > OWN_MAX;
     enum err got = store_put(s, &e, b);
     if (is_known) {
         CHECK_ERR(label, got, ERR_EXISTS);
@@ -207,6 +220,7 @@ static void step_put(struct store *s, const struct rng *rng)
         CHECK_CASE(label, may_go(&now, &now.at[i].e, &e));
         drop(&now, i);
     }
+    CHECK_CASE(label, !is_own_full || got == ERR_FULL);
     if (got == ERR_NONE) {
         CHECK_CASE(label, bytes_of_all(&now) + e.len <= config.capacity_bytes);
         CHECK_CASE(label, now.count == 0 || e.seq > now.at[now.count - 1].e.seq);
@@ -216,6 +230,8 @@ static void step_put(struct store *s, const struct rng *rng)
         return;
     }
     CHECK_ERR(label, got, ERR_FULL);
+    if (is_own_full)
+        return;
     CHECK_CASE(label, bytes_of_all(&now) + e.len > config.capacity_bytes);
     if (e.len > BUNDLE_LEN_MIN)
         return;
@@ -242,6 +258,15 @@ static void step_update(struct store *s, const struct rng *rng)
     if (e.deadline_s > now.at[i].e.deadline_s)
         e.deadline_s = now.at[i].e.deadline_s;
     now.at[i].e = e;
+}
+
+static void step_stamp(struct store *s, const struct rng *rng)
+{
+    struct store_entry *e = &now.at[rng_below(rng, (uint32_t)now.count)].e;
+    static const uint8_t none[STAMP_LEN];
+
+    e->stamp_bits = (uint8_t)(rng_below(rng, 3) * 8);
+    CHECK_ERR(label, store_stamp(s, &e->id, none, e->stamp_bits), ERR_NONE);
 }
 
 static void step_remove(struct store *s, const struct rng *rng)
@@ -297,7 +322,10 @@ static void run(uint64_t seed)
         if (what < 60) {
             step_put(s, &rng);
         } else if (what < 70 && now.count > 0) {
-            step_update(s, &rng);
+            if (rng_below(&rng, 4) == 0)
+                step_stamp(s, &rng);
+            else
+                step_update(s, &rng);
         } else if (what < 82 && now.count > 0) {
             step_remove(s, &rng);
         } else if (what < 86) {

@@ -11,8 +11,14 @@
 static unsigned long checks_run, checks_failed;
 static char folder[256];
 
+enum { FAILURES_PRINTED_MAX = 20 };
+
 static void print_failure(const char *text, const char *file, int line, const char *label)
 {
+    if (checks_failed == FAILURES_PRINTED_MAX + 1)
+        fprintf(stderr, "more failures are only counted\n");
+    if (checks_failed > FAILURES_PRINTED_MAX)
+        return;
     fprintf(stderr, "%s:%d: failed: %s%s%s%s\n", file, line, text, *label ? " [" : "", label, *label ? "]" : "");
 }
 
