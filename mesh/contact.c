@@ -11,7 +11,12 @@
 enum err contact_new(struct contact **out, struct core *core, uint32_t id, const struct link_open *how)
 {
     struct contact *c = calloc(1, sizeof *c);
-    struct link_params p = { how->is_initiator, how->advert_ours, how->advert_theirs, core->static_secret };
+    bool is_client = how->kind == LINK_CLIENT;
+    struct link_params p = {
+        .is_initiator = how->is_initiator, .advert_ours = how->advert_ours, .advert_theirs = how->advert_theirs,
+        .static_secret = is_client ? core->gateway_secret : core->static_secret,
+        .is_gateway = is_client || how->kind == LINK_UPLINK, .remote_static = how->gateway_key, .binding = how->binding,
+    };
     enum err e;
 
     if (c == NULL)
@@ -25,6 +30,7 @@ enum err contact_new(struct contact **out, struct core *core, uint32_t id, const
         c->how.frame_max = BUNDLE_LEN_MIN;
     c->is_address_written = !advert_is_heard(how->is_initiator ? how->advert_theirs : how->advert_ours);
     c->opened_ms = c->useful_ms = c->heard_ms = core->now_ms;
+    c->fetch = buffer_of_limit(CURSOR_LEN + MAILBOX_PREFIXES_MAX * FETCH_ENTRY_LEN);
     if ((e = link_new(&c->link, &p, &core->rng)) != ERR_NONE) {
         free(c);
         return e;
@@ -50,6 +56,9 @@ static void drop_conversation(struct contact *c)
         recon_clear(r);
     }
     spread_drop_link(&c->core->spread, c->id);
+    mailbox_free(c->mailbox);
+    c->mailbox = NULL;
+    buffer_clear(&c->fetch);
     link_free(c->link);
     c->link = NULL;
 }
@@ -100,8 +109,10 @@ void contact_leave(struct contact *c, enum bye_reason why)
 
 void contact_route_peer(const struct contact *c, struct route_peer *out)
 {
-    out->contributor = c->peer.contributor;
-    out->is_friend = c->is_friend;
+    /* Many may share an invite, and want each other's bundles. */
+    out->contributor = c->how.kind == LINK_CLIENT ? 0 : c->peer.contributor;
+    /* What somebody fetches is theirs to judge. */
+    out->is_friend = c->is_friend || c->how.kind == LINK_CLIENT;
     out->is_uplink = c->how.kind == LINK_UPLINK || c->how.kind == LINK_SPOOL;
     out->stamp_bits = c->peer.stamp_bits;
     out->hops_max = c->core->hops_max;
@@ -165,6 +176,32 @@ static void hear_reveals(struct contact *c, const uint8_t *at, size_t count)
         core_reveal(c->core, at, (uint32_t)at[REVEAL_LEN] * LIFE_UNIT_H * 3600);
 }
 
+/* A gateway's users do not reconcile: its whole set is not theirs to walk. */
+static bool is_in_place(const struct contact *c, enum record_type type)
+{
+    switch (type) {
+    case RECORD_LIST:
+    case RECORD_CELLS:
+    case RECORD_MORE:
+    case RECORD_SETTLED:
+    case RECORD_ASK:
+    case RECORD_RECOGNISE: return !contact_is_mailbox(c);
+    case RECORD_FETCH: return c->how.kind == LINK_CLIENT;
+    case RECORD_CURSOR: return c->how.kind == LINK_UPLINK;
+    default: return true;
+    }
+}
+
+static void hear_cursor(struct contact *c, const uint8_t *cursor)
+{
+    struct node_event *event = core_event(c->core, NODE_CURSOR);
+
+    if (event == NULL)
+        return;
+    event->link = c->id;
+    memcpy(event->cursor, cursor, sizeof event->cursor);
+}
+
 /* Their set tells of some bundles of ours that they carry, and so that an acknowledgement was lost. */
 static enum err hear_set(struct contact *c, const struct record *r)
 {
@@ -181,6 +218,8 @@ static enum err hear_set(struct contact *c, const struct record *r)
 
 static enum err act_on(struct contact *c, const struct record *r)
 {
+    if (!is_in_place(c, r->type))
+        return ERR_MALFORMED;
     switch (r->type) {
     case RECORD_LIST:
     case RECORD_CELLS: return hear_set(c, r);
@@ -208,6 +247,8 @@ static enum err act_on(struct contact *c, const struct record *r)
         return r->u.gone.is_sids ? take_on_gone_sids(c, r->u.gone.which, r->u.gone.sids)
                                  : take_on_gone_offers(c, r->u.gone.offers);
     case RECORD_CALM: hear_calm(c, r->u.calm.fingerprint); break;
+    case RECORD_FETCH: return give_on_fetch(c, r->u.fetch.cursor, r->u.fetch.prefixes);
+    case RECORD_CURSOR: hear_cursor(c, r->u.cursor.cursor); break;
     case RECORD_UNKNOWN: break;
     }
     return ERR_NONE;
@@ -301,6 +342,18 @@ static void write_small_talk(struct contact *c, struct writer *w)
     write_status(c, w);
 }
 
+static void write_fetch(struct contact *c, struct writer *w)
+{
+    struct record_open o;
+
+    if (c->fetch.len == 0 || writer_left(w) < c->fetch.len + RECORD_HEAD_MAX ||
+        !record_begin(&o, w, RECORD_FETCH, NULL, 0))
+        return;
+    writer_copy(w, buffer_bytes(&c->fetch));
+    record_end(&o, false);
+    buffer_clear(&c->fetch);
+}
+
 /* Tells once that we are settled, so that beacons can later say whether anything is new since. */
 static void write_calm(struct contact *c, struct writer *w)
 {
@@ -314,6 +367,8 @@ static void write_calm(struct contact *c, struct writer *w)
             event->link = c->id;
         c->was_settled = true;
     }
+    if (contact_is_mailbox(c))
+        return;   /* found by no beacon */
     store_fingerprint(c->core->store, set);
     uint64_t print = beacon_fingerprint(set, c->how.advert_ours);
     if (c->calm_told_ms != 0 && (print == c->calm_told || c->core->now_ms - c->calm_told_ms < CALM_EVERY_MS))
@@ -333,6 +388,7 @@ static enum err write_records(struct contact *c, struct writer *w)
     if ((e = take_write_acks(c, w)) != ERR_NONE)
         return e;
     write_small_talk(c, w);
+    write_fetch(c, w);
     for (size_t k = 0; k < CLASS_COUNT; k++) {
         if (!recon_write(&c->recon[k], w))
             return ERR_NO_MEMORY;
@@ -398,6 +454,11 @@ bool contact_next_frame(struct contact *c, struct bytes *out)
 }
 
 /* ---- Time ---- */
+
+bool contact_is_talk_due(const struct contact *c)
+{
+    return c->phase == PHASE_READY && (is_ping_time(c) || c->core->now_ms - c->status_ms >= STATUS_EVERY_MS);
+}
 
 void contact_committed(struct contact *c)
 {

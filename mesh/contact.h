@@ -9,6 +9,7 @@
 
 #include "mesh/core.h"
 #include "mesh/link.h"
+#include "mesh/mailbox.h"
 #include "mesh/route.h"
 
 enum {
@@ -109,6 +110,12 @@ struct contact {
     struct giving give;
     struct taking take;
 
+    struct mailbox *mailbox;            /* CLIENT: what it fetches; NULL: nothing (yet) */
+    struct buffer fetch;                /* UPLINK: the body of a FETCH that is due */
+    uint64_t kept_bytes;                /* CLIENT: of bundles it brought */
+    struct contact *next_due, *next_unsettled;   /* CLIENT: mesh/clients.h */
+    bool is_due, is_unsettled;
+
     bool is_pong_due, is_recognise_due, is_recognised, is_bye_due;
     uint64_t pong_echo;
     uint8_t tags[RECOGNITION_COUNT * RECOGNITION_LEN];
@@ -128,6 +135,8 @@ void     contact_free(struct contact *c);
 void contact_receive(struct contact *c, struct bytes in);
 bool contact_next_frame(struct contact *c, struct bytes *out);
 void contact_wake(struct contact *c);
+/* A ping, or what is told now and then, is due. */
+bool contact_is_talk_due(const struct contact *c);
 uint64_t contact_wake_at_ms(const struct contact *c);
 
 /* Everything decided so far is durable. */
@@ -137,6 +146,25 @@ void contact_committed(struct contact *c);
 void contact_leave(struct contact *c, enum bye_reason why);
 /* Ends it now. A fault is the peer's. */
 void contact_close(struct contact *c, enum err why, bool is_fault);
+
+/* The other end is a gateway, or we are and this is a user. */
+static inline bool contact_is_mailbox(const struct contact *c)
+{
+    return c->how.kind == LINK_UPLINK || c->how.kind == LINK_CLIENT;
+}
+
+/* What we fetch from a gateway is ours, hidden among decoys: no stranger's. */
+static inline bool contact_is_trusted(const struct contact *c)
+{
+    return c->is_friend || c->how.kind == LINK_UPLINK;
+}
+
+/* What a user of a gateway may bring (its invite says how much). */
+static inline bool contact_is_allowed(const struct contact *c, uint32_t len)
+{
+    return c->how.kind != LINK_CLIENT || c->how.allowance == UINT64_MAX ||
+           (c->kept_bytes <= c->how.allowance && len <= c->how.allowance - c->kept_bytes);
+}
 
 /* Reconciled, and nothing is under way either way. */
 bool contact_is_settled(const struct contact *c);
@@ -157,6 +185,8 @@ enum err give_write(struct contact *c, struct writer *w);
 /* Offers it although it was considered before: it is worth more to them now. */
 void give_again(struct contact *c, uint64_t seq);
 bool give_is_idle(const struct contact *c);
+/* A user's FETCH. */
+enum err give_on_fetch(struct contact *c, const uint8_t *cursor, struct bytes prefixes);
 uint64_t give_left(const struct contact *c);
 
 const struct store_entry *give_entry(const struct contact *c, uint64_t seq);      /* NULL: no longer carried */

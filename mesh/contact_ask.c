@@ -100,7 +100,7 @@ static enum weighed weigh(struct contact *c, struct pending *p, const struct adm
     struct taking *t = &c->take;
     uint32_t len = bundle_len_of_code(p->size_code);
 
-    if (!is_wanted(c, &p->id) || !admission_has_room(facts, admission_class(facts, p->which), len)) {
+    if (!is_wanted(c, &p->id) || !contact_is_allowed(c, len) || !admission_has_room(facts, admission_class(facts, p->which), len)) {
         ask_set_state(t, p, PENDING_DONE);
         return WEIGHED_NOT;
     }
@@ -179,7 +179,7 @@ static void ask_in_order(struct contact *c, uint64_t answered, bool is_waiting_l
     unsigned keys = keys_present(t, is_waiting_looked_at);
 
     core_admission(c->core, &facts, c->peer.contributor);
-    facts.is_friend = c->is_friend;
+    facts.is_friend = contact_is_trusted(c);
     rate_tick(&t->rate, core_link_rate(c->core), c->core->now_ms);
     for (unsigned key = 0; key < KEY_COUNT; key++) {
         for (size_t i = 0; (keys & 1u << key) != 0 && i < t->pending.len; i++) {

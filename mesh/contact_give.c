@@ -169,7 +169,8 @@ static void give_difference(struct contact *c, struct offering *o, struct writer
 
             if (e == NULL || is_in_first_flight(g, e->seq) || !give_is_givable(c, e))
                 continue;
-            bool is_eager = e->len <= PUSH_LEN_MAX && e->len <= g->eager_left;
+            bool is_eager = e->len <= PUSH_LEN_MAX && e->len <= g->eager_left &&
+                            (e->given == 0 || c->how.kind != LINK_UPLINK);
             if (!give_one(c, o, e, is_eager, w))
                 return;
             g->eager_left -= is_eager ? e->len : 0;
@@ -257,7 +258,8 @@ static void write_first_flight(struct contact *c, struct writer *w)
         if (r->role == RECON_DONE || c->stated[k] == 0 || f.left < BUNDLE_LEN_MIN)
             continue;
         f.look = FIRST_FLIGHT_LOOK;
-        f.is_any = c->stated[k] >= 2 * c->peer.stated[k];
+        /* A gateway had most of it from us the last time. */
+        f.is_any = c->stated[k] >= 2 * c->peer.stated[k] && c->how.kind != LINK_UPLINK;
         store_walk(c->core->store, (enum bundle_class)k, push_first, &f);
     }
     g->eager_left -= most - f.left;
@@ -285,6 +287,10 @@ static void write_reveals(struct contact *c, struct writer *w)
     struct reveals *all = &c->core->reveals;
     struct record_open o;
 
+    /* A user is told only of what it offers: the others' are none of its business. */
+    if (c->how.kind == LINK_CLIENT)
+        g->reveal_serial = all->next_serial - 1;
+
     if ((g->reveal_serial + 1 >= all->next_serial && c->take.reveals.len == 0) ||
         !record_begin(&o, w, RECORD_REVEAL, NULL, 0))
         return;
@@ -298,12 +304,91 @@ static void write_reveals(struct contact *c, struct writer *w)
     record_end(&o, true);
 }
 
+/* ---- A gateway's user ---- */
+
+enum err give_on_fetch(struct contact *c, const uint8_t *cursor, struct bytes prefixes)
+{
+    struct mailbox *m;
+    enum err e = mailbox_new(&m, prefixes, cursor, c->core->mailbox_epoch, c->core->last_seq);
+
+    if (e != ERR_NONE)
+        return e;
+    mailbox_free(c->mailbox);
+    c->mailbox = m;
+    return ERR_NONE;
+}
+
+struct fetching { struct contact *c; struct offering *o; struct writer *w; uint64_t live_after; };
+
+static bool give_fetched(void *ctx, const struct store_entry *e)
+{
+    struct fetching *f = ctx;
+    struct contact *c = f->c;
+
+    if (mailbox_wants(c->mailbox, e->bucket) && give_is_givable(c, e) &&
+        !give_one(c, f->o, e, e->seq > f->live_after && e->contributor != c->peer.contributor, f->w))
+        return false;
+    mailbox_advance(c->mailbox, e->seq);
+    return true;
+}
+
+/* What they asked for, in order of arrival. What comes while they listen is pushed: nobody else gives it to them. */
+static void give_mailbox(struct contact *c, struct offering *o, struct writer *w)
+{
+    struct fetching f = { c, o, w, c->stated_seq };
+    struct giving *g = &c->give;
+
+    if (c->mailbox == NULL || mailbox_position(c->mailbox) >= c->core->last_seq || ring_is_full(&g->offered) ||
+        ring_is_full(&g->sent))
+        return;
+    store_walk_since(c->core->store, mailbox_position(c->mailbox), give_fetched, &f);
+    /* What is at the end and was let go meanwhile is behind us as well. */
+    const struct store_entry *newest = store_newest(c->core->store);
+    if (newest == NULL || mailbox_position(c->mailbox) >= newest->seq)
+        mailbox_advance(c->mailbox, c->core->last_seq);
+}
+
+static bool is_all_fetched(const struct contact *c)
+{
+    const struct giving *g = &c->give;
+
+    return mailbox_position(c->mailbox) >= c->core->last_seq && g->offered.len == 0 && g->urgent.len == 0 &&
+           g->small.len == 0 && g->large.len == 0 && g->sent.len == 0 && !g->part.is_active;
+}
+
+/* Only when all before it was answered and acknowledged: whoever asks from here on misses nothing. */
+static void write_cursor(struct contact *c, struct writer *w)
+{
+    uint64_t given = c->give.offered_first + c->give.sent_first, now_ms = c->core->now_ms;
+    uint8_t cursor[CURSOR_LEN];
+
+    if (c->mailbox != NULL && is_all_fetched(c) && mailbox_cursor(c->mailbox, given, now_ms, cursor) &&
+        record_put_cursor(w, cursor))
+        mailbox_told(c->mailbox, given, now_ms);
+}
+
 /* ---- The whole ---- */
+
+static enum err write_to_client(struct contact *c, struct writer *w)
+{
+    struct offering o = { .is_open = false };
+    enum err e;
+
+    write_reveals(c, w);
+    serve_write_first(c, w);
+    give_mailbox(c, &o, w);
+    end_offers(&o);
+    if ((e = serve_write(c, w)) == ERR_NONE)
+        write_cursor(c, w);
+    return e;
+}
 
 enum err give_write(struct contact *c, struct writer *w)
 {
     struct offering o = { .is_open = false };
 
+    if (c->how.kind == LINK_CLIENT)
+        return write_to_client(c, w);
     write_reveals(c, w);
     serve_write_first(c, w);
     if (c->give.is_first_flight_due)
@@ -328,6 +413,8 @@ bool give_is_idle(const struct contact *c)
         if (difference_is_giving(&c->recon[k].difference))
             return false;
     }
+    if (c->how.kind == LINK_CLIENT)
+        return c->mailbox == NULL || is_all_fetched(c);
     return g->offered.len == 0 && g->urgent.len == 0 && g->small.len == 0 && g->large.len == 0 && g->named.len == 0 &&
            g->gone.len == 0 && g->sent.len == 0 && !g->part.is_active && g->live_seq >= c->core->last_seq;
 }

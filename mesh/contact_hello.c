@@ -43,7 +43,9 @@ static void write_payload(struct contact *c, uint8_t out[LINK_PAYLOAD_LEN])
     /* What they hear that we carry they may take for a receipt. */
     c->stated_seq = c->core->committed_seq;
     for (size_t k = 0; k < CLASS_COUNT; k++)
-        c->stated[k] = saturate(usage.bundle_class_count[k], k == CLASS_SOS ? 0xffff : COUNT_UNSTATED);
+        c->stated[k] = c->how.kind == LINK_CLIENT
+                           ? 0
+                           : saturate(usage.bundle_class_count[k], k == CLASS_SOS ? 0xffff : COUNT_UNSTATED);
     c->told_stamp_bits = core_stamp_demand(c->core);
     c->told_fill = usage.fill_percent;
     writer_u8(&w, HELLO_VERSION);
@@ -52,9 +54,11 @@ static void write_payload(struct contact *c, uint8_t out[LINK_PAYLOAD_LEN])
     writer_u8(&w, c->core->is_wall_trusted ? 1 : 0);
     writer_u8(&w, c->told_stamp_bits);
     writer_u8(&w, c->told_fill);
-    writer_u16(&w, (uint16_t)c->stated[CLASS_SOS]);
-    writer_u24(&w, (uint32_t)c->stated[CLASS_SEALED]);
-    writer_u24(&w, (uint32_t)c->stated[CLASS_PUBLIC]);
+    /* Nothing is reconciled with a gateway, so it need not know how much there is. */
+    bool is_stated = !contact_is_mailbox(c);
+    writer_u16(&w, is_stated ? (uint16_t)c->stated[CLASS_SOS] : 0);
+    writer_u24(&w, is_stated ? (uint32_t)c->stated[CLASS_SEALED] : 0);
+    writer_u24(&w, is_stated ? (uint32_t)c->stated[CLASS_PUBLIC] : 0);
     c->pushes_welcome = pushes_welcome(c, &usage);
     writer_u8(&w, c->pushes_welcome);
     writer_zero(&w, writer_left(&w));
@@ -76,6 +80,8 @@ static enum err read_payload(struct contact *c, struct bytes payload)
     c->peer.stated[CLASS_SEALED] = reader_u24(&r);
     c->peer.stated[CLASS_PUBLIC] = reader_u24(&r);
     c->peer.pushes_welcome = reader_u8(&r);
+    if (contact_is_mailbox(c))
+        memset(c->peer.stated, 0, sizeof c->peer.stated);
     if (r.failed)
         return ERR_MALFORMED;
     return version == HELLO_VERSION ? ERR_NONE : ERR_VERSION;
@@ -142,7 +148,7 @@ static enum err become_ready(struct contact *c)
     c->phase = PHASE_READY;
     c->ready_ms = c->useful_ms = c->heard_ms = c->status_ms = c->core->now_ms;
     c->core->counters.handshakes++;
-    c->peer.contributor = contributor_of(link_remote_static(c->link));
+    c->peer.contributor = c->how.kind == LINK_CLIENT ? c->how.contributor : contributor_of(link_remote_static(c->link));
     hash_derive_one(c->sid_key, sizeof c->sid_key, bytes_of(hash, NOISE_HASH_LEN), "sid", bytes_of(NULL, 0));
     give_init(c);
     take_init(c);

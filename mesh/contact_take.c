@@ -75,9 +75,11 @@ static enum refusal judge(struct contact *c, struct arrival *a, bool *is_forged)
     struct rate *rate = &c->take.rate;
     uint32_t per_s = core_link_rate(c->core);
 
+    if (!contact_is_allowed(c, (uint32_t)a->bytes.len))
+        return REFUSAL_QUOTA;
     rate_tick(rate, per_s, c->core->now_ms);
     /* Urgent ones are few by their share; friends are not strangers. */
-    if (!a->was_asked && a->header.bundle_class != CLASS_SOS && !c->is_friend) {
+    if (!a->was_asked && a->header.bundle_class != CLASS_SOS && !a->is_friend) {
         if (!rate_has(rate, per_s) && rate->tokens < -RATE_GRACE) {
             c->core->counters.rate_limited++;
             return REFUSAL_QUOTA;
@@ -92,7 +94,7 @@ static enum err arrive(struct contact *c, struct carry carry, struct bytes bytes
 {
     struct arrival a = { .bytes = bytes, .carry = carry, .contributor = c->peer.contributor, .link = c->id,
                          .theirs_min = c->peer.clock_min, .is_theirs_trusted = c->peer.is_trusted,
-                         .is_friend = c->is_friend };
+                         .is_friend = contact_is_trusted(c) };
     bool is_forged = false;
     enum err e;
 
@@ -121,6 +123,7 @@ static enum err arrive(struct contact *c, struct carry carry, struct bytes bytes
     if (is_forged)
         return ERR_AUTH;
     if (why == REFUSAL_NONE) {
+        c->kept_bytes += bytes.len;
         c->useful_ms = c->core->now_ms;
         note_stored_everywhere(c, &a.id);
         return ERR_NONE;

@@ -5,6 +5,7 @@
 #define STA_MESH_CORE_H
 
 #include "mesh/admission.h"
+#include "mesh/clients.h"
 #include "mesh/fetch.h"
 #include "mesh/link.h"
 #include "mesh/mint.h"
@@ -60,6 +61,10 @@ struct core {
     struct contact *contacts[LINKS_MAX];
     size_t contact_count;
     uint32_t next_link;
+    struct clients clients;              /* a gateway's users; they are no neighbours */
+    uint8_t gateway_secret[NOISE_KEY_LEN];
+    bool is_gateway;
+    uint64_t mailbox_epoch;
 
     struct recon_shared recon;
     struct fetch fetch;

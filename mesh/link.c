@@ -7,13 +7,17 @@
 
 #include "crypto/hash.h"
 
-static const char PROLOGUE[] = "mesh1.link";
+static const char PROLOGUE[] = "mesh1.link", PROLOGUE_GATEWAY[] = "mesh1.gateway";
 enum {
     TRANSPORT_STREAM = 0,
     /* e | e, s sealed, payload sealed | s sealed, payload sealed */
     HANDSHAKE_1_LEN = 32,
     HANDSHAKE_2_LEN = 32 + 48 + LINK_PAYLOAD_LEN + NOISE_TAG_LEN,
     HANDSHAKE_3_LEN = 48 + LINK_PAYLOAD_LEN + NOISE_TAG_LEN,
+    /* To a gateway: e, payload sealed | e, payload sealed */
+    GATEWAY_1_LEN = 32 + LINK_PAYLOAD_LEN + NOISE_TAG_LEN,
+    GATEWAY_2_LEN = 32 + LINK_PAYLOAD_LEN + NOISE_TAG_LEN,
+    PROLOGUE_MAX  = 64,
     MESSAGE_MAX     = LINK_FRAME_MAX + NOISE_TAG_LEN,
     FIRST_CAP       = 1024,
 };
@@ -24,7 +28,7 @@ struct link {
     uint8_t hash[NOISE_HASH_LEN], remote_static[NOISE_KEY_LEN];
     uint32_t sent, received;           /* frames under the present keys */
     unsigned handshake_count;          /* messages both ways so far */
-    bool is_broken;
+    bool is_broken, is_gateway;
 
     uint8_t prefix[LINK_PREFIX_LEN];
     size_t  prefix_len;                /* of it there */
@@ -34,19 +38,28 @@ struct link {
 
 enum err link_new(struct link **out, const struct link_params *p, const struct rng *g)
 {
-    uint8_t prologue[sizeof PROLOGUE - 1 + 1 + 2 * LINK_ADVERT_LEN];
+    uint8_t prologue[PROLOGUE_MAX];
     struct writer w = writer_of(prologue, sizeof prologue);
-    struct noise_keys keys = { .static_secret = p->static_secret };
+    struct noise_keys keys = { .static_secret = p->is_gateway && p->is_initiator ? NULL : p->static_secret,
+                               .remote_static = p->is_gateway && p->is_initiator ? p->remote_static : NULL };
     enum err e;
 
-    writer_copy(&w, bytes_of(PROLOGUE, sizeof PROLOGUE - 1));
-    writer_u8(&w, TRANSPORT_STREAM);
-    writer_copy(&w, bytes_of(p->is_initiator ? p->advert_ours : p->advert_theirs, LINK_ADVERT_LEN));
-    writer_copy(&w, bytes_of(p->is_initiator ? p->advert_theirs : p->advert_ours, LINK_ADVERT_LEN));
+    if (p->is_gateway) {
+        writer_copy(&w, bytes_of(PROLOGUE_GATEWAY, sizeof PROLOGUE_GATEWAY - 1));
+        writer_copy(&w, bytes_of(p->binding, LINK_BINDING_BYTES));
+    } else {
+        writer_copy(&w, bytes_of(PROLOGUE, sizeof PROLOGUE - 1));
+        writer_u8(&w, TRANSPORT_STREAM);
+        writer_copy(&w, bytes_of(p->is_initiator ? p->advert_ours : p->advert_theirs, LINK_ADVERT_LEN));
+        writer_copy(&w, bytes_of(p->is_initiator ? p->advert_theirs : p->advert_ours, LINK_ADVERT_LEN));
+    }
+    assert(!w.failed);
     struct link *l = calloc(1, sizeof *l);
     if (l == NULL)
         return ERR_NO_MEMORY;
-    if ((e = noise_new(&l->handshake, NOISE_XX, p->is_initiator, writer_bytes(&w), &keys, g)) != ERR_NONE) {
+    l->is_gateway = p->is_gateway;
+    e = noise_new(&l->handshake, p->is_gateway ? NOISE_NK : NOISE_XX, p->is_initiator, writer_bytes(&w), &keys, g);
+    if (e != ERR_NONE) {
         free(l);
         return e;
     }
@@ -91,7 +104,7 @@ static enum err finish_handshake(struct link *l)
 enum err link_handshake(struct link *l, const uint8_t *payload, struct writer *w)
 {
     struct bytes none = bytes_of(NULL, 0);
-    struct bytes said = l->handshake_count == 0 ? none : bytes_of(payload, LINK_PAYLOAD_LEN);
+    struct bytes said = l->handshake_count == 0 && !l->is_gateway ? none : bytes_of(payload, LINK_PAYLOAD_LEN);
     enum err e;
 
     assert(link_owes_handshake(l));
@@ -106,11 +119,13 @@ enum err link_handshake(struct link *l, const uint8_t *payload, struct writer *w
 
 static bool is_length_allowed(const struct link *l, size_t len)
 {
-    static const size_t handshake[3] = { HANDSHAKE_1_LEN, HANDSHAKE_2_LEN, HANDSHAKE_3_LEN };
+    static const size_t handshake[2][3] = { { HANDSHAKE_1_LEN, HANDSHAKE_2_LEN, HANDSHAKE_3_LEN },
+                                            { GATEWAY_1_LEN, GATEWAY_2_LEN, 0 } };
 
     if (l->handshake == NULL)
         return len > NOISE_TAG_LEN && len <= MESSAGE_MAX;
-    return !noise_is_my_turn(l->handshake) && l->handshake_count < 3 && len == handshake[l->handshake_count];
+    return !noise_is_my_turn(l->handshake) && l->handshake_count < 3 && len > 0 &&
+           len == handshake[l->is_gateway][l->handshake_count];
 }
 
 /* Memory follows what peers really send: most never need the longest message. */

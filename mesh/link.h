@@ -17,12 +17,17 @@ enum {
     LINK_PREFIX_LEN  = 2,
     LINK_OUT_MAX     = LINK_PREFIX_LEN + LINK_FRAME_MAX + NOISE_TAG_LEN,
     LINK_ADVERT_LEN  = 8,
+    LINK_BINDING_BYTES = 32,
 };
 
 struct link_params {
     bool is_initiator;
     const uint8_t *advert_ours, *advert_theirs;   /* LINK_ADVERT_LEN each */
-    const uint8_t *static_secret;                 /* of this epoch */
+    const uint8_t *static_secret;                 /* of this epoch; a gateway's own to its clients */
+    /* To a gateway, Noise_NK in place of XX: the initiator knows the key and has none. */
+    bool is_gateway;
+    const uint8_t *remote_static;                 /* is_gateway and initiator */
+    const uint8_t *binding;                       /* is_gateway: LINK_BINDING_BYTES */
 };
 
 enum err link_new(struct link **out, const struct link_params *p, const struct rng *g);
@@ -40,7 +45,7 @@ enum link_got link_receive(struct link *l, struct bytes *in, struct bytes *out, 
 
 /* A handshake message of ours is due: link_handshake writes it. */
 bool link_owes_handshake(const struct link *l);
-/* The payload (LINK_PAYLOAD_LEN bytes) is not sent in the first message. */
+/* The payload (LINK_PAYLOAD_LEN bytes) is not sent in the first message, except to a gateway. */
 enum err link_handshake(struct link *l, const uint8_t *payload, struct writer *w);
 
 /* Both ways are sealed. */

@@ -53,6 +53,10 @@ enum err node_new(struct node **out, const struct node_config *config)
     c->hops_max = config->hops_max > 0 ? config->hops_max : HOPS_MAX;
     c->is_stamp_demanded = config->is_stamp_demanded;
     c->link_bytes_per_s = config->link_bytes_per_s;
+    c->is_gateway = config->gateway_secret != NULL;
+    if (c->is_gateway)
+        memcpy(c->gateway_secret, config->gateway_secret, sizeof c->gateway_secret);
+    c->mailbox_epoch = config->mailbox_epoch;
     c->recon.store = config->store;
     c->recon.now_ms = config->now_ms;
     c->next_link = 1;
@@ -64,7 +68,7 @@ enum err node_new(struct node **out, const struct node_config *config)
     draw_epoch(c);
     for (int k = 0; k < CLASS_COUNT; k++)
         store_walk(c->store, (enum bundle_class)k, find_newest, &c->last_seq);
-    c->told_seq = c->committed_seq = c->last_seq;
+    c->told_seq = c->committed_seq = c->clients.considered_seq = c->last_seq;
     store_fingerprint(c->store, n->beacon_set);
     node_set_wall(n, config->wall_unix_s, config->is_wall_trusted, config->now_ms);
     *out = n;
@@ -80,6 +84,7 @@ void node_free(struct node *n)
         contact_free(c->contacts[i]);
         c->contacts[i] = NULL;
     }
+    clients_clear(&c->clients);
     fetch_clear(&c->fetch);
     partials_clear(&c->partials);
     reveals_clear(&c->reveals);
@@ -108,7 +113,24 @@ static struct contact *find(const struct node *n, uint32_t link)
         if (c != NULL && c->id == link)
             return c;
     }
-    return NULL;
+    return clients_find(&n->core.clients, link);
+}
+
+static enum err open_client(struct core *c, const struct link_open *how, uint32_t *link)
+{
+    struct contact **place;
+    uint32_t id;
+    enum err e;
+
+    if (!c->is_gateway)
+        return ERR_STATE;
+    assert(how->contributor != 0 && !how->is_initiator);
+    if ((e = clients_place(&c->clients, &c->next_link, &place, &id)) != ERR_NONE ||
+        (e = contact_new(place, c, id, how)) != ERR_NONE)
+        return e;
+    c->clients.count++;
+    *link = id;
+    return ERR_NONE;
 }
 
 /* Peers that only hold their link open could take every place, with keys that cost nothing. The one that has brought nothing
@@ -122,7 +144,8 @@ static void make_room(struct core *c)
     for (size_t i = 0; i < LINKS_MAX; i++) {
         struct contact *at = c->contacts[i];
 
-        if (at == NULL || (at->phase != PHASE_READY && at->phase != PHASE_HANDSHAKE) || at->is_friend)
+        if (at == NULL || (at->phase != PHASE_READY && at->phase != PHASE_HANDSHAKE) || at->is_friend ||
+            at->how.kind == LINK_UPLINK)
             continue;
         if (c->now_ms - at->useful_ms >= (at->phase == PHASE_READY ? LINK_USELESS_MS : LINK_SLOW_MS) &&
             (least == NULL || at->phase < least->phase || (at->phase == least->phase && at->useful_ms < least->useful_ms)))
@@ -138,6 +161,8 @@ enum err node_link_open(struct node *n, const struct link_open *how, uint32_t *l
     enum err e;
 
     core_set_now(c, now_ms);
+    if (how->kind == LINK_CLIENT)
+        return open_client(c, how, link);
     for (size_t i = 0; i < LINKS_MAX; i++) {
         if (c->contacts[i] != NULL)
             continue;
@@ -165,6 +190,13 @@ void node_link_close(struct node *n, uint32_t link, uint64_t now_ms)
         contact_free(at);
         c->contacts[i] = NULL;
         c->contact_count--;
+        return;
+    }
+    struct contact *client = clients_find(&c->clients, link);
+    if (client != NULL) {
+        contact_close(client, ERR_NONE, false);
+        clients_remove(&c->clients, client);
+        contact_free(client);
     }
 }
 
@@ -173,8 +205,59 @@ void node_receive(struct node *n, uint32_t link, struct bytes in, uint64_t now_m
     struct contact *c = find(n, link);
 
     core_set_now(&n->core, now_ms);
+    if (c == NULL)
+        return;
+    contact_receive(c, in);
+    if (c->how.kind == LINK_CLIENT)
+        clients_heard(&n->core.clients, c);
+}
+
+bool node_next_due(struct node *n, uint32_t *link)
+{
+    struct contact *c = clients_next_due(&n->core.clients);
+
     if (c != NULL)
-        contact_receive(c, in);
+        *link = c->id;
+    return c != NULL;
+}
+
+void node_link_touch(struct node *n, uint32_t link)
+{
+    struct contact *c = clients_find(&n->core.clients, link);
+
+    if (c != NULL)
+        clients_due(&n->core.clients, c);
+}
+
+enum err node_link_fetch(struct node *n, uint32_t link, const struct mailbox_prefix *prefixes, size_t count,
+                         const uint8_t cursor[MAILBOX_CURSOR_LEN])
+{
+    struct contact *c = find(n, link);
+    enum err e;
+
+    if (c == NULL || c->phase == PHASE_CLOSED || c->how.kind != LINK_UPLINK)
+        return ERR_NOT_FOUND;
+    if (count > MAILBOX_PREFIXES_MAX)
+        return ERR_TOO_LARGE;
+    buffer_clear(&c->fetch);
+    if ((e = buffer_reserve(&c->fetch, MAILBOX_CURSOR_LEN + count * FETCH_ENTRY_LEN)) != ERR_NONE)
+        return e;
+    struct writer w = writer_of(c->fetch.at, MAILBOX_CURSOR_LEN + count * FETCH_ENTRY_LEN);
+    writer_copy(&w, bytes_of(cursor, MAILBOX_CURSOR_LEN));
+    for (size_t i = 0; i < count; i++) {
+        writer_u8(&w, prefixes[i].bits);
+        writer_u24_be(&w, prefixes[i].prefix & ~(0xffffffu >> prefixes[i].bits));
+    }
+    c->fetch.len = writer_len(&w);
+    return ERR_NONE;
+}
+
+void node_link_allow(struct node *n, uint32_t link, uint64_t more)
+{
+    struct contact *c = clients_find(&n->core.clients, link);
+
+    if (c != NULL)
+        c->how.allowance = more < UINT64_MAX - c->kept_bytes ? c->kept_bytes + more : UINT64_MAX;
 }
 
 bool node_next_frame(struct node *n, uint32_t link, struct bytes *out, uint64_t now_ms)
@@ -199,6 +282,7 @@ void node_new_epoch(struct node *n, uint64_t now_ms)
         if (n->core.contacts[i] != NULL)
             contact_leave(n->core.contacts[i], BYE_EPOCH);
     }
+    clients_leave(&n->core.clients, BYE_EPOCH);
     draw_epoch(&n->core);
     n->is_beacon_told = false;
 }
@@ -223,6 +307,7 @@ bool node_link_info(const struct node *n, uint32_t link, struct node_link_info *
     info.bundles_in = c->bundles_in;
     info.bundles_out = c->bundles_out;
     info.rtt_ms = c->rtt_ms;
+    info.peer_clock_min = info.is_ready ? c->peer.clock_min : CLOCK_UNKNOWN_MIN;
     if (info.is_ready) {
         info.bundles_to_come = take_left(c);
         info.bundles_to_give = give_left(c);
@@ -495,6 +580,8 @@ enum err node_commit(struct node *n)
         if (c->contacts[i] != NULL)
             contact_committed(c->contacts[i]);
     }
+    clients_committed(&c->clients);
+    clients_tend(&c->clients, c->store, c->last_seq, c->now_ms);
     return ERR_NONE;
 }
 
@@ -505,6 +592,7 @@ void node_wake(struct node *n, uint64_t now_ms)
         if (n->core.contacts[i] != NULL)
             contact_wake(n->core.contacts[i]);
     }
+    clients_tend(&n->core.clients, n->core.store, n->core.last_seq, n->core.now_ms);
     if (store_next_deadline_s(n->core.store) <= store_clock_s(n->core.store))
         (void)store_expire(n->core.store, EXPIRE_BATCH);
 }
@@ -524,6 +612,8 @@ uint64_t node_wake_at_ms(const struct node *n)
         if (c->contacts[i] != NULL && (one = contact_wake_at_ms(c->contacts[i])) < at)
             at = one;
     }
+    if ((one = clients_wake_at_ms(&c->clients)) < at)
+        at = one;
     if (c->contact_count > 0 && (one = spread_wake_at_ms(&c->spread, c->now_ms)) < at)
         at = one;
     if (n->is_beacon_told && is_beacon_stale(n) && n->beacon_ms + BEACON_EVERY_MS < at)

@@ -35,6 +35,8 @@ struct node_config {
     uint8_t  hops_max;           /* 0: HOPS_MAX */
     bool     is_stamp_demanded;  /* by fill (section 10); false never demands */
     uint32_t link_bytes_per_s;   /* token bucket a link; 0: unlimited until the store is half full, then 1 MiB/s */
+    const uint8_t *gateway_secret;  /* 32 bytes, copied: this node is a gateway and answers LINK_CLIENT; NULL: it is none */
+    uint64_t mailbox_epoch;      /* of a gateway: drawn with its database, so that cursors of another are not believed */
 };
 
 enum err node_new(struct node **out, const struct node_config *config);
@@ -45,7 +47,11 @@ void node_set_wall(struct node *n, uint64_t wall_unix_s, bool is_trusted, uint64
 
 /* ---- Links ---- */
 
-enum link_kind { LINK_LAN, LINK_BLUETOOTH, LINK_BLUETOOTH_GATT, LINK_UPLINK, LINK_SPOOL, LINK_SIM, LINK_KIND_COUNT };
+/* LINK_UPLINK: our link to a gateway. LINK_CLIENT: a gateway's link to one of its users. On these two the sets are not
+ * reconciled: the user gives what it carries, and fetches by bucket (protocol section 11). */
+enum link_kind { LINK_LAN, LINK_BLUETOOTH, LINK_BLUETOOTH_GATT, LINK_UPLINK, LINK_SPOOL, LINK_SIM, LINK_CLIENT, LINK_KIND_COUNT };
+
+enum { GATEWAY_KEY_LEN = 32, LINK_BINDING_LEN = 32 };
 
 struct link_open {
     enum link_kind kind;
@@ -54,9 +60,14 @@ struct link_open {
     uint8_t  advert_ours[ADVERT_RANDOM_LEN];  /* what we advertised; zero: nothing */
     uint8_t  advert_theirs[ADVERT_RANDOM_LEN];
     bool     is_slow;                         /* large bundles wait for a better link */
+    uint8_t  gateway_key[GATEWAY_KEY_LEN];    /* UPLINK: the gateway's key, known beforehand */
+    uint8_t  binding[LINK_BINDING_LEN];       /* UPLINK, CLIENT: what both know of the stream below; zero: nothing */
+    uint32_t contributor;                     /* CLIENT: who it is to quotas; not 0 */
+    uint64_t allowance;                       /* CLIENT: bytes of bundles it may still bring; UINT64_MAX: no limit */
 };
 
-/* A transport is connected. Link numbers are never used twice. ERR_FULL: LINKS_MAX are open. */
+/* A transport is connected. Link numbers are never used twice. ERR_FULL: LINKS_MAX are open, or CLIENTS_MAX of
+ * LINK_CLIENT. ERR_STATE: LINK_CLIENT, and this node is no gateway. */
 enum err node_link_open(struct node *n, const struct link_open *how, uint32_t *link, uint64_t now_ms);
 
 /* The transport is gone. What it had promised comes by another link. Harmless for a closed link. */
@@ -75,6 +86,27 @@ bool node_link_is_finished(const struct node *n, uint32_t link);
 /* Closes all links politely and starts a new link epoch: new static keys, new advert (section 7). */
 void node_new_epoch(struct node *n, uint64_t now_ms);
 
+/* Clients are too many to be asked one by one. The next of them that may have something to send, each once until
+ * something happens to it again; false: none. For the other links the caller asks them all. */
+bool node_next_due(struct node *n, uint32_t *link);
+/* There is room in this link's output again. */
+void node_link_touch(struct node *n, uint32_t link);
+
+/* ---- Mailboxes (protocol section 11) ---- */
+
+enum { MAILBOX_PREFIXES_MAX = 1024, MAILBOX_CURSOR_LEN = 16 };
+
+/* All bundles whose bucket begins with the top `bits` of `prefix`. */
+struct mailbox_prefix { uint32_t prefix; uint8_t bits; };
+
+/* What we want of the gateway at the other end of a LINK_UPLINK: what it got since the cursor (all zero: ever), and what it
+ * gets from now on. Replaces what was asked before. ERR_NOT_FOUND, ERR_TOO_LARGE, ERR_NO_MEMORY. */
+enum err node_link_fetch(struct node *n, uint32_t link, const struct mailbox_prefix *prefixes, size_t count,
+                         const uint8_t cursor[MAILBOX_CURSOR_LEN]);
+
+/* A client may bring so many bytes of bundles more; UINT64_MAX: no limit. */
+void node_link_allow(struct node *n, uint32_t link, uint64_t more);
+
 /* What a person may be told about a link. */
 struct node_link_info {
     uint32_t link;
@@ -87,6 +119,7 @@ struct node_link_info {
     uint64_t bundles_to_come;        /* known to be missing here; 0 when settled */
     uint64_t bundles_to_give;
     uint32_t rtt_ms;                 /* 0: unknown */
+    uint32_t peer_clock_min;         /* theirs at the handshake, since 2025; UINT32_MAX: they have none, or none was said */
 };
 bool node_link_info(const struct node *n, uint32_t link, struct node_link_info *out);
 
@@ -153,7 +186,8 @@ enum node_event_kind {
     NODE_LINK_SETTLED,  /* reconciled and all transferred: link */
     NODE_RECOGNITION,   /* the other side's tags: link, tags */
     NODE_PEER_FAULT,    /* a peer broke the rules; its link closes: link, why */
-    NODE_BEACON_CHANGED /* worth a new beacon soon */
+    NODE_BEACON_CHANGED,/* worth a new beacon soon */
+    NODE_CURSOR         /* all that we asked a gateway for, up to this cursor, is here and durable: link, cursor */
 };
 
 struct node_event {
@@ -164,6 +198,7 @@ struct node_event {
     uint8_t link_hash[64];           /* LINK_READY */
     bool    is_initiator;            /* LINK_READY */
     uint8_t tags[RECOGNITION_COUNT][RECOGNITION_LEN];  /* RECOGNITION */
+    uint8_t cursor[MAILBOX_CURSOR_LEN];                /* CURSOR */
 };
 
 bool     node_next_event(struct node *n, struct node_event *out);

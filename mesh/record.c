@@ -84,6 +84,28 @@ static void check_exceptions(struct reader *r, struct bytes exceptions)
         r->failed = true;
 }
 
+bool record_prefix_next(struct reader *prefixes, uint32_t *prefix, uint8_t *bits)
+{
+    if (reader_left(prefixes) == 0)
+        return false;
+    *bits = reader_u8(prefixes);
+    *prefix = reader_u24_be(prefixes);
+    if (*bits > BUCKET_BITS_MAX || (*prefix & (0xffffffu >> *bits)) != 0)
+        prefixes->failed = true;
+    return !prefixes->failed;
+}
+
+static void check_prefixes(struct reader *r, struct bytes prefixes)
+{
+    struct reader walk = reader_of(prefixes);
+    uint32_t prefix;
+    uint8_t bits;
+
+    while (record_prefix_next(&walk, &prefix, &bits)) {
+    }
+    r->failed |= walk.failed;
+}
+
 static void take_body(struct reader *r, uint8_t type, struct record *out)
 {
     out->type = (enum record_type)type;
@@ -187,6 +209,14 @@ static void take_body(struct reader *r, uint8_t type, struct record *out)
     }
     case RECORD_CALM:
         out->u.calm.fingerprint = reader_u48(r);
+        break;
+    case RECORD_FETCH:
+        out->u.fetch.cursor = reader_take(r, CURSOR_LEN).at;
+        out->u.fetch.prefixes = reader_rest(r);
+        check_prefixes(r, out->u.fetch.prefixes);
+        break;
+    case RECORD_CURSOR:
+        out->u.cursor.cursor = reader_take(r, CURSOR_LEN).at;
         break;
     case RECORD_UNKNOWN:
     default:
@@ -346,6 +376,14 @@ bool record_put_calm(struct writer *w, uint64_t fingerprint)
     if (!put_head(w, RECORD_CALM, 6))
         return false;
     writer_u48(w, fingerprint);
+    return true;
+}
+
+bool record_put_cursor(struct writer *w, const uint8_t cursor[CURSOR_LEN])
+{
+    if (!put_head(w, RECORD_CURSOR, CURSOR_LEN))
+        return false;
+    writer_copy(w, bytes_of(cursor, CURSOR_LEN));
     return true;
 }
 

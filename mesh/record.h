@@ -31,6 +31,8 @@ enum record_type {
     RECORD_GONE      = 17,
     RECORD_CALM      = 18,
     RECORD_CHUNK     = 19,
+    RECORD_FETCH     = 20,  /* to a gateway */
+    RECORD_CURSOR    = 21,  /* from a gateway */
 };
 
 enum {
@@ -44,6 +46,9 @@ enum {
     BUNDLE_META_LEN  = 3,
     PART_META_MAX    = 16 + 3 + 3 + 3,
     GONE_OFFERS      = 0xff,   /* in place of a class: offer numbers follow */
+    CURSOR_LEN       = 16,
+    FETCH_ENTRY_LEN  = 1 + 3,
+    BUCKET_BITS_MAX  = 24,
     ASK_NAME         = 0x80,   /* on the class: offer these instead of sending them */
 };
 
@@ -92,6 +97,8 @@ struct record {
         struct { uint8_t which; bool is_name; struct sids sids; } ask;
         struct { bool is_sids; uint8_t which; struct sids sids; struct bytes offers; } gone;  /* offers: varints */
         struct { uint64_t fingerprint; } calm;
+        struct { const uint8_t *cursor; struct bytes prefixes; } fetch;      /* see record_prefix_next */
+        struct { const uint8_t *cursor; } cursor;
     } u;
 };
 
@@ -104,6 +111,9 @@ bool record_want_next(struct reader *wants, uint64_t *offer, uint32_t *offset);
 
 /* Walks an ACK: indices count from the previous ACK's count. */
 bool record_exception_next(struct reader *exceptions, uint64_t *index, uint8_t *reason);
+
+/* Walks a FETCH: bits up to BUCKET_BITS_MAX, and a prefix with no other bits set. */
+bool record_prefix_next(struct reader *prefixes, uint32_t *prefix, uint8_t *bits);
 
 /* Encoders write a whole record or nothing and then say false: it does not fit. */
 bool record_put_list(struct writer *w, uint8_t which, const uint64_t *sids, size_t count);
@@ -118,6 +128,7 @@ bool record_put_recognise(struct writer *w, const uint8_t *tags);
 bool record_put_ping(struct writer *w, bool is_pong, uint64_t echo);
 bool record_put_bye(struct writer *w, enum bye_reason reason, uint64_t retry_s);
 bool record_put_calm(struct writer *w, uint64_t fingerprint);
+bool record_put_cursor(struct writer *w, const uint8_t cursor[CURSOR_LEN]);
 
 /* Records of many entries are built in place: open with the head's fixed part, append to the writer while
  * record_room says so, close. A record closed without entries (writer where open left it) vanishes when `is_empty_dropped`. */

@@ -419,14 +419,21 @@ void store_walk(const struct store *s, enum bundle_class which, store_visit *vis
     }
 }
 
-/* Costs what it shows: from the newest of each class back to `after`, then upwards through all at once. */
+/* Costs what it shows, and what it takes to get there: from the entry `after` itself where it is there still, else from the
+ * newest back to it; then upwards through all classes at once. */
 void store_walk_since(const struct store *s, uint64_t after, store_visit *visit, void *ctx)
 {
     const struct catalogue *c = &s->catalogue;
     uint32_t next[CLASS_COUNT];
 
+    uint32_t from = after > 0 ? catalogue_find_seq(c, after) : SLOT_NONE;
+
     for (int k = 0; k < CLASS_COUNT; k++) {
         next[k] = SLOT_NONE;
+        if (after == 0 || (from != SLOT_NONE && catalogue_at(c, from)->entry.bundle_class == k)) {
+            next[k] = after == 0 ? c->oldest[k] : catalogue_at(c, from)->newer;
+            continue;
+        }
         for (uint32_t at = c->newest[k]; at != SLOT_NONE && catalogue_at(c, at)->entry.seq > after; at = catalogue_at(c, at)->older)
             next[k] = at;
     }
@@ -443,6 +450,19 @@ void store_walk_since(const struct store *s, uint64_t after, store_visit *visit,
             return;
         next[least] = catalogue_at(c, next[least])->newer;
     }
+}
+
+const struct store_entry *store_newest(const struct store *s)
+{
+    const struct store_entry *newest = NULL;
+
+    for (int k = 0; k < CLASS_COUNT; k++) {
+        const struct slot *at = s->catalogue.newest[k] != SLOT_NONE ? catalogue_at(&s->catalogue, s->catalogue.newest[k]) : NULL;
+
+        if (at != NULL && (newest == NULL || at->entry.seq > newest->seq))
+            newest = &at->entry;
+    }
+    return newest;
 }
 
 uint32_t store_clock_s(const struct store *s)

@@ -108,6 +108,9 @@ void store_walk(const struct store *s, enum bundle_class which, store_visit *vis
 /* The same by arrival number, from `after` (exclusive) upwards, over all classes. */
 void store_walk_since(const struct store *s, uint64_t after, store_visit *visit, void *ctx);
 
+/* The newest carried; NULL when there is none. Lent until the next change. */
+const struct store_entry *store_newest(const struct store *s);
+
 /* The residence clock: seconds that never run backwards, across restarts. `elapsed_s` is what
  * passed while running (and, at start, what a trusted wall clock says of the time off). */
 uint32_t store_clock_s(const struct store *s);

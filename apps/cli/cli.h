@@ -106,11 +106,6 @@ const char *json_text(const json_t *object, const char *key);       /* "" when a
 uint64_t    json_count(const json_t *object, const char *key);      /* 0 when absent */
 bool        json_flag(const json_t *object, const char *key);
 
-/* ---- qr.c ---- */
-
-int qr_print(FILE *to, const char *text, bool is_terminal);
-int qr_write_png(const char *path, const char *text);
-
 /* ---- ask.c ---- */
 
 /* Asks without echo on the terminal, or takes a line of standard input when that is none. Twice when `is_new`. */

@@ -263,31 +263,76 @@ int verb_import(struct cli *c)
 
 /* ---- Gateways ---- */
 
+static int gateway_remove(struct cli *c)
+{
+    char *path = client_path("/v1/gateways/", c->args[1], "");
+    json_t *reply = NULL;
+
+    if (path == NULL)
+        return fail(EXIT_FAILED, "out of memory");
+    int status = client_call(c, "DELETE", path, NULL, &reply);
+    if (status == EXIT_DONE && c->is_json)
+        words_print_json(reply);
+    free(path);
+    json_decref(reply);
+    return status;
+}
+
 int verb_gateway(struct cli *c)
 {
     json_t *reply;
 
+    if (strcmp(c->args[0], "remove") == 0)
+        return gateway_remove(c);
     if (strcmp(c->args[0], "add") != 0)
-        return fail(EXIT_USAGE, "usage: staffetta gateway add LINK");
+        return fail(EXIT_USAGE, "usage: staffetta gateway add LINK, or staffetta gateway remove HOST");
     json_t *body = json_pack("{s:s}", "link", c->args[1]);
     if (body == NULL)
         return fail(EXIT_REFUSED, "this is no gateway link: it is no text");
     int status = client_call(c, "POST", "/v1/gateways", body, &reply);
+    if (status == EXIT_DONE && c->is_json)
+        words_print_json(reply);
+    else if (status == EXIT_DONE)
+        puts("Added. `staffetta gateways` says whether it can be reached.");
     json_decref(reply);
     return status;
+}
+
+static void print_gateway(const json_t *g)
+{
+    const json_t *addresses = json_object_get(g, "addresses"), *at;
+    size_t i;
+
+    json_array_foreach(addresses, i, at) {
+        if (i > 0)
+            fputs(", ", stdout);
+        words_print_text(stdout, json_string_value(at), 0);
+    }
+    puts(json_flag(g, "ready") ? "  linked" : json_flag(g, "linked") ? "  connecting" : "");
 }
 
 int verb_gateways(struct cli *c)
 {
     json_t *reply, *g;
+    bool is_linked = false;
     size_t i;
     int status = client_call(c, "GET", "/v1/gateways", NULL, &reply);
     const json_t *list = json_object_get(reply, "gateways");
 
-    json_array_foreach(list, i, g)
-        words_print_json(g);
+    json_array_foreach(list, i, g) {
+        is_linked = is_linked || json_flag(g, "linked");
+        if (c->is_json)
+            words_print_json(g);
+        else
+            print_gateway(g);
+    }
     if (status == EXIT_DONE && !c->is_json && json_array_size(list) == 0)
-        puts("None: this version meets neighbours on local networks and by stick.");
+        puts("None: this node meets neighbours on local networks and by stick. `staffetta gateway add LINK` takes an invite.");
+    else if (status == EXIT_DONE && !c->is_json && !is_linked && json_text(reply, "last_error")[0] != '\0') {
+        fputs("not reached: ", stdout);
+        words_print_text(stdout, json_text(reply, "last_error"), 0);
+        putchar('\n');
+    }
     json_decref(reply);
     return status;
 }

@@ -1,11 +1,13 @@
 /* apps/cli/verb_people.c - card, invites and friends. */
 #define _DEFAULT_SOURCE
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "apps/cli/cli.h"
+#include "apps/service/qr.h"
 #include "apps/profile/units.h"
 #include "crypto/card.h"
 
@@ -36,7 +38,7 @@ static int print_link(const struct cli *c, const json_t *reply)
     int status = EXIT_DONE;
 
     if (png != NULL)
-        status = qr_write_png(png, link);
+        status = qr_write_png(png, link) == ERR_NONE ? EXIT_DONE : fail(EXIT_FAILED, "%s cannot be written: %s", png, strerror(errno));
     if (status != EXIT_DONE)
         return status;
     if (c->is_json) {
@@ -44,7 +46,7 @@ static int print_link(const struct cli *c, const json_t *reply)
         return EXIT_DONE;
     }
     if (cli_option(c, "qr") != NULL)
-        status = qr_print(stdout, link, isatty(1) != 0);
+        status = qr_print(stdout, link, isatty(1) != 0) == ERR_NONE ? EXIT_DONE : fail(EXIT_FAILED, "no QR code can be made of this");
     puts(link);
     return status;
 }

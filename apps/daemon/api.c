@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "apps/daemon/api_call.h"
-#include "apps/daemon/clock.h"
+#include "apps/service/clock.h"
 #include "apps/profile/units.h"
 #include "crypto/text.h"
 
@@ -25,6 +25,7 @@ static const struct route {
     { API_POST, "/v1/import", api_import },
     { API_GET, "/v1/gateways", api_gateways },
     { API_POST, "/v1/gateways", api_gateway_add },
+    { API_DELETE, "/v1/gateways/{}", api_gateway_remove },
     { API_GET, "/v1/card", api_card },
     { API_POST, "/v1/invite", api_invite },
     { API_GET, "/v1/friends", api_friends },

@@ -53,7 +53,8 @@ json_t *api_message_json(const struct message_info *m, const char *friend_name);
 json_t *api_friend_json(const struct friend_info *f);
 
 typedef void api_handler(struct api_call *c);
-api_handler api_status, api_neighbours, api_doctor, api_export, api_import, api_gateways, api_gateway_add;
+api_handler api_status, api_neighbours, api_doctor, api_export, api_import, api_gateways, api_gateway_add,
+    api_gateway_remove;
 api_handler api_card, api_invite, api_friends, api_friend_add, api_friend_show, api_friend_remove, api_friend_accept,
     api_friend_rename, api_friend_verify, api_friend_disappear, api_safety_number;
 api_handler api_messages, api_send, api_read, api_message, api_message_delete, api_inbox, api_events;

@@ -1,10 +1,10 @@
-/* apps/daemon/api_node.c - the node over the local API: status, neighbours, sticks, gateways. */
+/* apps/daemon/api_node.c - the node over the local API: status, neighbours, sticks. */
 #include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "apps/daemon/api_call.h"
-#include "apps/daemon/clock.h"
+#include "apps/service/clock.h"
 #include "apps/daemon/doctor.h"
 
 /* ---- Status ---- */
@@ -105,7 +105,7 @@ static void visit_link(void *ctx, uint32_t link, const char *label)
 {
     static const char *const kinds[LINK_KIND_COUNT] = {
         [LINK_LAN] = "lan", [LINK_BLUETOOTH] = "bluetooth", [LINK_BLUETOOTH_GATT] = "bluetooth-gatt",
-        [LINK_UPLINK] = "uplink", [LINK_SPOOL] = "spool", [LINK_SIM] = "simulator",
+        [LINK_UPLINK] = "uplink", [LINK_SPOOL] = "spool", [LINK_SIM] = "simulator", [LINK_CLIENT] = "client",
     };
     struct links *l = ctx;
     struct node_link_info i;
@@ -267,17 +267,4 @@ void api_import(struct api_call *c)
         api_fail(c, e, "the import");
         break;
     }
-}
-
-/* ---- Gateways ---- */
-
-void api_gateways(struct api_call *c)
-{
-    if (api_fields(c, NULL, 0))
-        api_answer(c, 200, json_pack("{s:[]}", "gateways"));
-}
-
-void api_gateway_add(struct api_call *c)
-{
-    api_refuse(c, 501, "refused", "this version has no gateway yet: it meets neighbours on local networks and by stick");
 }

@@ -53,6 +53,7 @@ void api_invite(struct api_call *c)
     if (!api_fields(c, NULL, 0) || !api_needs_person(c))
         return;
     enum err e = messenger_invite_link(c->parts->messenger, link);
+    c->parts->is_mailbox_stale = true;
     if (e != ERR_NONE)
         api_fail(c, e, "the invite");
     else
@@ -146,6 +147,7 @@ void api_friend_remove(struct api_call *c)
     if (!api_fields(c, NULL, 0) || !api_needs_person(c) || !api_friend(c, &number))
         return;
     enum err e = messenger_friend_remove(c->parts->messenger, number, c->wall_unix_s);
+    c->parts->is_mailbox_stale = true;   /* the inbox secret was replaced */
     if (e != ERR_NONE)
         api_fail(c, e, "the friend");
     else

@@ -44,6 +44,12 @@ const struct config_key config_keys[] = {
     { "watch-folder", CONFIG_PATH, FIELD(watch_folder), "DIR", "", 0, 0, "exchange bundles with sticks mounted under DIR",
       "For example /media/ana: a stick that takes part, by a folder named staffetta or a file that ends in .staffetta, is read and "
       "gets a file with what this node carries. Other sticks are left alone.", true },
+    { "gateways", CONFIG_PATH, FIELD(gateways), "FILE", "", 0, 0, "file of gateway links, one a line",
+      "For relays, which have no identity to keep them with; `staffetta gateway add` is for people. Whoever reads the file can use "
+      "the invites.", true },
+    { "bridge", CONFIG_SWITCH, FIELD(is_bridge), NULL, "no", 0, 0, "fetch all that a gateway has, for the neighbours here",
+      "Otherwise a node hands over to its gateway what it carries for anybody, and fetches only its own, hidden among "
+      "decoys. A bridge brings a village on the internet's edge everybody's.", true },
     { "capacity", CONFIG_SIZE, FIELD(capacity_bytes), "SIZE", "512M", UINT64_C(1) << 20, UINT64_C(1) << 44,
       "disk for bundles, such as 512M or 4G",
       "Shared out: 5 % SOS, 10 % your own, 35 % friends', 40 % strangers', 10 % public; an unused share is lent.", true },

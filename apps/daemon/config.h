@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-#include "apps/daemon/log.h"
+#include "apps/service/log.h"
 #include "apps/profile/profile.h"
 #include "mesh/links/lan.h"
 
@@ -32,6 +32,8 @@ struct config {
     bool     is_relay;
     char passphrase_file[PROFILE_PATH_MAX];
     char watch_folder[PROFILE_PATH_MAX];
+    char gateways[PROFILE_PATH_MAX];         /* a file of links; empty: none */
+    bool     is_bridge;
     uint64_t capacity_bytes;
     uint64_t receipt_delay_s;
     uint64_t spread_delay_ms;

@@ -10,10 +10,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "apps/daemon/clock.h"
+#include "apps/service/clock.h"
 #include "apps/daemon/door.h"
 #include "apps/daemon/engine.h"
-#include "apps/daemon/notify.h"
+#include "apps/service/notify.h"
 #include "crypto/random.h"
 
 struct daemon {

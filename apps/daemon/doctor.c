@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "apps/daemon/clock.h"
+#include "apps/service/clock.h"
 #include "apps/profile/units.h"
 
 struct report { json_t *list; };

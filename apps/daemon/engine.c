@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps/daemon/clock.h"
+#include "apps/service/clock.h"
+#include "apps/daemon/gateways.h"
 #include "apps/daemon/person.h"
 
 enum {
@@ -88,6 +89,8 @@ static void close_all(struct engine *e, bool is_final)
     event_del(e->stamp_timer);
     spool_watch_free(p->watch);
     p->watch = NULL;
+    uplink_free(p->uplink);
+    p->uplink = NULL;
     bluetooth_free(p->bluetooth);
     p->bluetooth = NULL;
     lan_free(p->lan);
@@ -135,6 +138,11 @@ static void on_turn(void *ctx)
 
     arm_person_timer(e);
     arm_stamp_timer(e);
+    if (e->parts->is_mailbox_stale) {
+        e->parts->is_mailbox_stale = false;
+        gateways_load(e->parts);
+        gateways_ask(e->parts);
+    }
     e->hooks.on_turn(e->hooks.ctx);
     if (e->parts->needs_reopen)
         set_timer(e->retry_timer, 0);
@@ -204,6 +212,12 @@ static enum err open_all(struct engine *e)
     }
     start_bluetooth(e);
     start_watch(e);
+    if ((err = uplink_new(&p->uplink, e->base, p->host, p->node, &p->rng)) != ERR_NONE) {
+        snprintf(p->trouble, sizeof p->trouble, "gateways: %s", err_text(err));
+        goto fail;
+    }
+    gateways_load(p);
+    gateways_ask(p);
     engine_poke(e);
     return ERR_NONE;
 fail:
@@ -297,6 +311,7 @@ static void on_wall(evutil_socket_t fd, short what, void *ctx)
     if (e->parts->node == NULL)
         return;
     node_set_wall(e->parts->node, clock_wall_or_none(), clock_is_synchronised(), parts_now_ms(e->parts));
+    gateways_ask(e->parts);
     engine_poke(e);
 }
 
@@ -399,6 +414,9 @@ enum err engine_reload(struct engine *e, const struct config *old, char why[256]
         if (err != ERR_NONE)
             return err;
     }
+    if (strcmp(c->gateways, old->gateways) != 0 || c->is_bridge != old->is_bridge || c->gateways[0] != '\0')
+        p->is_mailbox_stale = true;
+    engine_poke(e);
     if (strcmp(c->bluetooth, old->bluetooth) != 0) {
         bluetooth_free(p->bluetooth);
         p->bluetooth = NULL;

@@ -1,7 +1,7 @@
 /* apps/daemon/parts.c - what a running node consists of. */
 #include "apps/daemon/parts.h"
 
-#include "apps/daemon/clock.h"
+#include "apps/service/clock.h"
 
 uint64_t parts_now_ms(const struct parts *p)
 {
@@ -32,6 +32,15 @@ void parts_on_event(struct parts *p, const struct node_event *event)
         messenger_on_event(p->messenger, event, clock_wall_unix_s(), now_ms);
     if (event->kind == NODE_BEACON_CHANGED && p->lan != NULL)
         lan_beacon_changed(p->lan);
+    if (p->uplink != NULL) {
+        struct uplink_info info;
+
+        uplink_on_event(p->uplink, event);
+        uplink_info(p->uplink, &info);
+        /* Its clock may be right where ours is not. */
+        if (event->kind == NODE_LINK_READY && info.link == event->link)
+            p->is_mailbox_stale = true;
+    }
     if (p->bluetooth != NULL)
         bluetooth_on_event(p->bluetooth, event);
     on_link(p, event, now_ms);

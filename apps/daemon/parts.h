@@ -13,6 +13,7 @@
 #include "mesh/links/host.h"
 #include "mesh/links/lan.h"
 #include "mesh/links/spool.h"
+#include "mesh/links/uplink.h"
 
 enum person_state {
     PERSON_NONE,      /* no identity here: a relay until `init` */
@@ -35,6 +36,8 @@ struct parts {
     struct lan *lan;
     struct bluetooth *bluetooth;
     struct spool_watch *watch;
+    struct uplink *uplink;
+    bool is_mailbox_stale;       /* the gateway should be asked for other buckets: after the turn */
 
     struct vault *vault;
     struct archive *archive;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps/daemon/clock.h"
+#include "apps/service/clock.h"
 
 static void say_trouble(struct parts *p, const char *what, enum err e)
 {
@@ -47,6 +47,7 @@ static enum err open_messenger(struct parts *p)
     struct messenger_config config = messenger_config_of(p);
     e = messenger_open(&p->messenger, &config);
     p->person = e == ERR_NONE ? PERSON_OPEN : PERSON_NONE;
+    p->is_mailbox_stale = true;
     return e == ERR_NOT_FOUND ? ERR_NONE : e;
 }
 

@@ -139,6 +139,12 @@ enum err messenger_message_delete(struct messenger *m, struct bytes id_text);
 
 enum err messenger_set_read_marks(struct messenger *m, bool is_on);
 
+/* ---- Gateways ---- */
+
+/* The buckets to ask a gateway for: those of our inboxes, of all days that bundles may still come from, and as fixed a set of
+ * decoys, in order. `other_day`: a day that may be today as well, where clocks disagree. Returns how many, at most `max`. */
+size_t   messenger_prefixes(struct messenger *m, uint32_t other_day, struct mailbox_prefix *out, size_t max);
+
 /* ---- The turn ---- */
 
 /* Hand every node event over, in order. */

@@ -8,6 +8,7 @@
 enum {
     /* Links. */
     LINKS_MAX            = 64,        /* a relay on a shelter's Wi-Fi; each costs some 100 kB at worst */
+    CLIENTS_MAX          = 32768,     /* of a gateway, at 24 kB each with their TLS; its file descriptors end sooner */
     LINKS_SPARE          = 4,         /* kept free for newcomers by ending links that are of no use */
     LINK_USELESS_MS      = 10000,     /* without anything new, for that */
     LINK_TAKING_MS       = 600000,    /* taking bundles counts as use for so long */

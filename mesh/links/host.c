@@ -33,6 +33,7 @@ enum {
     SLOTS_MAX       = LINKS_MAX * 2,
     LABEL_LEN       = 96,
     GONE_MAX        = 8,
+    CLIENT_PLACES   = 2 * CLIENTS_MAX,
 };
 
 /* OPEN: the node knows it. FINISHING: the node is through with it, its last words are being sent. LINGERING: they are
@@ -48,6 +49,7 @@ struct slot {
     size_t output_max;
     bool is_socket;   /* nothing between the stream and its descriptor */
     bool is_choked;   /* the node may have more than the output takes */
+    bool is_client;   /* of a gateway: allocated alone, found by link number */
     char label[LABEL_LEN];
 };
 
@@ -63,6 +65,8 @@ struct host {
     enum phase phase;
     struct { host_link_gone *call; void *ctx; } gone[GONE_MAX];
     struct slot slots[SLOTS_MAX];
+    struct slot **clients;   /* by link number, modulo CLIENT_PLACES, as the node's own; NULL: there never was one */
+    size_t client_count;
     uint8_t piece[INPUT_PIECE_LEN];
 };
 
@@ -105,6 +109,18 @@ static void slot_free(struct slot *s)
     bufferevent_free(s->bev);
     s->bev = NULL;
     s->state = SLOT_FREE;
+    if (s->is_client) {
+        s->host->clients[s->link % CLIENT_PLACES] = NULL;
+        s->host->client_count--;
+        free(s);
+    }
+}
+
+static struct slot *slot_of_client(const struct host *h, uint32_t link)
+{
+    struct slot *s = h->clients != NULL ? h->clients[link % CLIENT_PLACES] : NULL;
+
+    return s != NULL && s->link == link ? s : NULL;
 }
 
 static void slot_forget(struct slot *s)
@@ -194,10 +210,12 @@ static void on_drained(struct bufferevent *bev, void *ctx)
 {
     struct slot *s = ctx;
 
-    if (s->state == SLOT_FINISHING && evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+    if (s->state == SLOT_FINISHING && evbuffer_get_length(bufferevent_get_output(bev)) == 0) {
         slot_linger(s);
-    else if (s->state == SLOT_OPEN && s->is_choked)
+    } else if (s->state == SLOT_OPEN && s->is_choked) {
+        node_link_touch(s->host->node, s->link);
         host_poke(s->host);
+    }
 }
 
 static void on_over(struct bufferevent *bev, short what, void *ctx)
@@ -223,22 +241,37 @@ static struct slot *slot_unused(struct host *h)
     return lingering;
 }
 
+/* The node numbers its clients so that each has a place of its own. */
+static struct slot *client_slot(struct host *h)
+{
+    if (h->clients == NULL)
+        h->clients = calloc(CLIENT_PLACES, sizeof *h->clients);
+    return h->clients != NULL ? calloc(1, sizeof(struct slot)) : NULL;
+}
+
 enum err host_link_add(struct host *h, struct bufferevent *bev, const struct link_open *how, const char *label,
                        uint32_t *link)
 {
-    struct slot *s = h->is_stopped ? NULL : slot_unused(h);
+    bool is_client = how->kind == LINK_CLIENT;
+    struct slot *s = h->is_stopped ? NULL : is_client ? client_slot(h) : slot_unused(h);
     uint32_t number;
     enum err e = s == NULL ? ERR_FULL : node_link_open(h->node, how, &number, host_now_ms(h));
     int on = 1;
 
     if (e != ERR_NONE) {
         bufferevent_free(bev);
+        if (is_client)
+            free(s);
         return e;
     }
-    *s = (struct slot){ .host = h, .bev = bev, .state = SLOT_OPEN, .link = number,
+    *s = (struct slot){ .host = h, .bev = bev, .state = SLOT_OPEN, .link = number, .is_client = is_client,
                         .output_max = how->is_slow ? OUTPUT_SLOW_MAX : OUTPUT_MAX,
                         .is_socket = how->kind == LINK_LAN || how->kind == LINK_BLUETOOTH || how->kind == LINK_SIM };
     snprintf(s->label, sizeof s->label, "%s", label);
+    if (is_client) {
+        h->clients[number % CLIENT_PLACES] = s;
+        h->client_count++;
+    }
     /* Refused by what is not TCP, where there is no delay to switch off. */
     (void)setsockopt(bufferevent_getfd(bev), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     bufferevent_setcb(bev, on_readable, on_drained, on_over, s);
@@ -284,7 +317,8 @@ const char *host_link_label(const struct host *h, uint32_t link)
     for (size_t i = 0; i < SLOTS_MAX; i++)
         if (slot_has_link(&h->slots[i]) && h->slots[i].link == link)
             return h->slots[i].label;
-    return NULL;
+    const struct slot *client = slot_of_client(h, link);
+    return client != NULL && slot_has_link(client) ? client->label : NULL;
 }
 
 void host_link_drop(struct host *h, uint32_t link)
@@ -292,6 +326,9 @@ void host_link_drop(struct host *h, uint32_t link)
     for (size_t i = 0; i < SLOTS_MAX; i++)
         if (slot_has_link(&h->slots[i]) && h->slots[i].link == link)
             slot_lost(&h->slots[i]);
+    struct slot *client = slot_of_client(h, link);
+    if (client != NULL && slot_has_link(client))
+        slot_lost(client);
 }
 
 void host_walk(const struct host *h, host_visit *visit, void *ctx)
@@ -299,6 +336,9 @@ void host_walk(const struct host *h, host_visit *visit, void *ctx)
     for (size_t i = 0; i < SLOTS_MAX; i++)
         if (slot_has_link(&h->slots[i]))
             visit(ctx, h->slots[i].link, h->slots[i].label);
+    for (size_t i = 0; h->client_count > 0 && i < CLIENT_PLACES; i++)
+        if (h->clients[i] != NULL && slot_has_link(h->clients[i]))
+            visit(ctx, h->clients[i]->link, h->clients[i]->label);
 }
 
 /* ---- The turn ---- */
@@ -379,6 +419,12 @@ static void on_turn(evutil_socket_t fd, short what, void *ctx)
     for (size_t i = 0; i < SLOTS_MAX; i++)
         if (h->slots[i].state == SLOT_OPEN)
             slot_send(&h->slots[i], now_ms);
+    for (uint32_t link; node_next_due(h->node, &link);) {
+        struct slot *client = slot_of_client(h, link);
+
+        if (client != NULL && client->state == SLOT_OPEN)
+            slot_send(client, now_ms);
+    }
     if (h->app.on_turn != NULL)
         h->app.on_turn(h->app.ctx);
     h->phase = PHASE_REST;
@@ -434,6 +480,10 @@ void host_free(struct host *h)
     for (size_t i = 0; i < SLOTS_MAX; i++)
         if (h->slots[i].state != SLOT_FREE)
             slot_lost(&h->slots[i]);
+    for (size_t i = 0; h->client_count > 0 && i < CLIENT_PLACES; i++)
+        if (h->clients[i] != NULL)
+            slot_lost(h->clients[i]);
+    free(h->clients);
     if (h->turn != NULL)
         event_free(h->turn);
     if (h->timer != NULL)

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "apps/daemon/clock.h"
+#include "apps/service/clock.h"
 #include "apps/daemon/person.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"

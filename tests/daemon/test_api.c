@@ -90,7 +90,7 @@ static const struct { const char *name; enum api_method method; const char *targ
     { "query too large", API_GET, "/v1/friends/a/messages?limit=100000", NULL, 400, "malformed" },
     { "query with a sign", API_GET, "/v1/friends/a/messages?from=-1", NULL, 400, "malformed" },
     { "panic without the word", API_POST, "/v1/panic", "{\"confirm\":\"yes\"}", 400, "malformed" },
-    { "gateway", API_POST, "/v1/gateways", "{\"link\":\"x\"}", 501, "refused" },
+    { "gateway", API_POST, "/v1/gateways", "{\"link\":\"x\"}", 422, "bad-link" },
     { "relative path", API_POST, "/v1/export", "{\"path\":\"here\"}", 400, "malformed" },
     { "no such file", API_POST, "/v1/import", "{\"path\":\"/nonexistent/file\"}", 404, "not-found" },
 };

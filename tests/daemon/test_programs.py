@@ -102,7 +102,7 @@ def talk(world, ana, ben):
     refused(ana, 4, "send", "ben", "x", says="no friend")
     refused(ana, 5, "add", "staffetta:#nonsense", says="link")
     refused(ana, 5, "add", ana.run("card").strip(), says="own card")
-    refused(ana, 5, "gateway", "add", "x", says="no gateway yet")
+    refused(ana, 5, "gateway", "add", "x", says="no gateway link")
     assert ana.run("--json", "gateways") == ""
     link = ben.run("card").strip()
     ana.run("add", link, "--as", "ben")

@@ -85,7 +85,7 @@ static void shake_hands(struct story *s, bool is_caller, uint8_t stated)
     writer_u24(&stating, stated & 8 ? 0xffffff : 0);
     writer_u8(&stating, stated & 2 ? 16 : stated & 4 ? 255 : 0);   /* pushes that are welcome */
     noise_keypair(secret, public_key, &g);
-    struct link_params p = { is_caller, nothing, nothing, secret };
+    struct link_params p = { .is_initiator = is_caller, .advert_ours = nothing, .advert_theirs = nothing, .static_secret = secret };
     must(link_new(&s->peer, &p, &g) == ERR_NONE);
     for (int i = 0; i < 4 && !link_is_ready(s->peer); i++) {
         if (link_owes_handshake(s->peer)) {

@@ -45,7 +45,7 @@ void liar_meet(struct liar *l, struct net *net, int node, bool is_caller, uint32
     writer_u24(&stating, sealed);
     writer_u24(&stating, 0);
     noise_keypair(secret, public_key, &g);
-    struct link_params p = { is_caller, advert[0], advert[1], secret };
+    struct link_params p = { .is_initiator = is_caller, .advert_ours = advert[0], .advert_theirs = advert[1], .static_secret = secret };
     struct link_open how = { .kind = LINK_SIM, .is_initiator = !is_caller };
     REQUIRE(link_new(&l->peer, &p, &g) == ERR_NONE);
     REQUIRE(node_link_open(net->nodes[node].node, &how, &l->link, net->now_ms) == ERR_NONE);

@@ -9,7 +9,7 @@
 #include "mesh/node.h"
 #include "tests/support/seeded.h"
 
-enum { NET_NODES_MAX = 64, NET_WIRES_MAX = 256, NET_EVENT_KINDS = NODE_BEACON_CHANGED + 1 };
+enum { NET_NODES_MAX = 64, NET_WIRES_MAX = 256, NET_EVENT_KINDS = NODE_CURSOR + 1 };
 
 struct net_node {
     struct db *db;

@@ -20,7 +20,8 @@ static void make_pair(struct pair *p, uint64_t seed, const uint8_t *b_thinks_a_i
     struct rng g = seeded_rng(&p->random);
     for (int i = 0; i < 2; i++)
         noise_keypair(secret[i], p->public_key[i], &g);
-    struct link_params a = { true, ADVERT_A, ADVERT_B, secret[0] }, b = { false, ADVERT_B, b_thinks_a_is, secret[1] };
+    struct link_params a = { .is_initiator = true, .advert_ours = ADVERT_A, .advert_theirs = ADVERT_B, .static_secret = secret[0] };
+    struct link_params b = { .advert_ours = ADVERT_B, .advert_theirs = b_thinks_a_is, .static_secret = secret[1] };
     REQUIRE(link_new(&p->l[0], &a, &g) == ERR_NONE && link_new(&p->l[1], &b, &g) == ERR_NONE);
 }
 

@@ -1,6 +1,6 @@
-/* apps/daemon/notify.h - what the service manager is told. Silent without one, or without libsystemd. */
-#ifndef STA_DAEMON_NOTIFY_H
-#define STA_DAEMON_NOTIFY_H
+/* apps/service/notify.h - what the service manager is told. Silent without one, or without libsystemd. */
+#ifndef STA_SERVICE_NOTIFY_H
+#define STA_SERVICE_NOTIFY_H
 
 #include <stdint.h>
 

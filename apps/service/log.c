@@ -1,7 +1,8 @@
-/* apps/daemon/log.c - lines on standard error. */
-#define _DEFAULT_SOURCE
-#include "apps/daemon/log.h"
+/* apps/service/log.c - lines on standard error. */
+#define _GNU_SOURCE
+#include "apps/service/log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,6 @@ void log_line(const struct log *log, enum log_level level, const char *format, .
     if (log->is_journal)
         fprintf(stderr, "<%d>%s\n", priorities[level], line);
     else
-        fprintf(stderr, "staffettad: %s%s%s\n", level < LOG_LEVEL_INFO ? log_level_name(level) : "",
+        fprintf(stderr, "%s: %s%s%s\n", program_invocation_short_name, level < LOG_LEVEL_INFO ? log_level_name(level) : "",
                 level < LOG_LEVEL_INFO ? ": " : "", line);
 }

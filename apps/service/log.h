@@ -1,10 +1,10 @@
-/* apps/daemon/log.h - lines on standard error.
+/* apps/service/log.h - lines on standard error.
  *
  * Never a secret, a name or a text: what people write and who they are is no business of a log. Addresses of neighbours
  * only at LOG_DEBUG. Under systemd's journal each line carries its priority.
  */
-#ifndef STA_DAEMON_LOG_H
-#define STA_DAEMON_LOG_H
+#ifndef STA_SERVICE_LOG_H
+#define STA_SERVICE_LOG_H
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
-/* apps/daemon/notify.c - what the service manager is told. */
+/* apps/service/notify.c - what the service manager is told. */
 #define _DEFAULT_SOURCE
-#include "apps/daemon/notify.h"
+#include "apps/service/notify.h"
 
 #ifdef STAFFETTA_HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>

@@ -1,14 +1,16 @@
-/* apps/cli/qr.c - a link as a QR code, on the terminal and as an image. */
+/* apps/service/qr.c - a link as a QR code, on the terminal and as an image. */
 #define _DEFAULT_SOURCE
+#include "apps/service/qr.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <png.h>
 #include <qrencode.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "apps/cli/cli.h"
 
 enum { QUIET = 4, SCALE = 8 };   /* modules of margin that the standard asks for; pixels a module */
 
@@ -24,13 +26,13 @@ static QRcode *encode(const char *text)
 
 /* Two rows of modules a line of half blocks. On a terminal the colours are set, so that a dark theme
  * and a light one both show dark on light; elsewhere light modules are the full blocks. */
-int qr_print(FILE *to, const char *text, bool is_terminal)
+enum err qr_print(FILE *to, const char *text, bool is_terminal)
 {
     static const char *const blocks[2][2] = { { "\xe2\x96\x88", "\xe2\x96\x80" }, { "\xe2\x96\x84", " " } };
     QRcode *q = encode(text);
 
     if (q == NULL)
-        return fail(EXIT_FAILED, "no QR code can be made of this: %s", strerror(errno));
+        return ERR_TOO_LARGE;
     for (int y = -QUIET; y < q->width + QUIET; y += 2) {
         if (is_terminal)
             fputs("\033[97;40m", to);
@@ -39,10 +41,10 @@ int qr_print(FILE *to, const char *text, bool is_terminal)
         fputs(is_terminal ? "\033[0m\n" : "\n", to);
     }
     QRcode_free(q);
-    return EXIT_DONE;
+    return ERR_NONE;
 }
 
-static int write_png(const char *path, const png_image *image, const uint8_t *pixels)
+static enum err write_png(const char *path, const png_image *image, const uint8_t *pixels)
 {
     /* An invite is a secret until it is used. */
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -54,23 +56,22 @@ static int write_png(const char *path, const png_image *image, const uint8_t *pi
 
         if (fd >= 0)
             close(fd);
-        return fail(EXIT_FAILED, "%s cannot be written: %s", path, strerror(why));
+        errno = why;
+        return ERR_IO;
     }
     bool is_written = png_image_write_to_stdio(&copy, f, 0, pixels, 0, NULL) != 0;
-    if (fclose(f) != 0 || !is_written)
-        return fail(EXIT_FAILED, "%s cannot be written whole; is the disk full?", path);
-    return EXIT_DONE;
+    return fclose(f) == 0 && is_written ? ERR_NONE : ERR_IO;
 }
 
-int qr_write_png(const char *path, const char *text)
+enum err qr_write_png(const char *path, const char *text)
 {
     QRcode *q = encode(text);
     size_t side = q != NULL ? (size_t)(q->width + 2 * QUIET) * SCALE : 0;
     uint8_t *pixels = q != NULL ? malloc(side * side) : NULL;
-    int status;
+    enum err status;
 
     if (pixels == NULL) {
-        status = fail(EXIT_FAILED, "no QR code can be made of this: %s", strerror(errno));
+        status = ERR_TOO_LARGE;
     } else {
         png_image image = { .version = PNG_IMAGE_VERSION, .format = PNG_FORMAT_GRAY,
                             .width = (png_uint_32)side, .height = (png_uint_32)side };

@@ -1,6 +1,6 @@
-/* apps/daemon/clock.h - the machine's clocks, read in one place. */
-#ifndef STA_DAEMON_CLOCK_H
-#define STA_DAEMON_CLOCK_H
+/* apps/service/clock.h - the machine's clocks, read in one place. */
+#ifndef STA_SERVICE_CLOCK_H
+#define STA_SERVICE_CLOCK_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
-/* apps/daemon/clock.c - the machine's clocks, read in one place. */
+/* apps/service/clock.c - the machine's clocks, read in one place. */
 #define _GNU_SOURCE
-#include "apps/daemon/clock.h"
+#include "apps/service/clock.h"
 
 #include <sys/timex.h>
 #include <time.h>

@@ -1,0 +1,186 @@
+/* apps/daemon/gateways.c - see gateways.h */
+#define _DEFAULT_SOURCE
+#include "apps/daemon/gateways.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/service/clock.h"
+
+enum { LINK_FILE_MAX = 64 * 1024 };
+
+struct listing { struct parts *parts; struct gateway *at; size_t count; };
+
+static void add_one(struct listing *l, const struct gateway *g)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (memcmp(l->at[i].id, g->id, sizeof g->id) == 0)
+            return;
+    if (l->count < UPLINK_GATEWAYS_MAX)
+        l->at[l->count++] = *g;
+}
+
+static bool visit(void *ctx, struct bytes name)
+{
+    struct listing *l = ctx;
+    struct bytes record;
+    struct gateway g;
+
+    if (archive_get(l->parts->archive, ARCHIVE_GATEWAY, name, &record) == ERR_NONE && gateway_decode(&g, record) == ERR_NONE)
+        add_one(l, &g);
+    profile_wipe(&g, sizeof g);
+    return true;
+}
+
+/* One link a line; empty lines and comments are left out. */
+static void read_file(struct listing *l)
+{
+    const char *path = l->parts->config->gateways;
+    FILE *f = fopen(path, "re");
+    char *line = malloc(LINK_FILE_MAX);
+    struct gateway_link *link = calloc(1, sizeof *link);
+
+    if (f == NULL)
+        log_line(l->parts->log, LOG_LEVEL_WARNING, "gateways = %.300s: the file cannot be read", path);
+    while (f != NULL && line != NULL && link != NULL && fgets(line, LINK_FILE_MAX, f) != NULL) {
+        if (line[0] == '#' || line[strspn(line, " \t\r\n")] == '\0')
+            continue;
+        if (gateway_link_read(link, bytes_of_text(line)) != ERR_NONE)
+            log_line(l->parts->log, LOG_LEVEL_WARNING, "gateways = %.300s: a line is no gateway link", path);
+        else
+            for (size_t i = 0; i < link->count; i++)
+                add_one(l, &link->gateways[i]);
+    }
+    if (f != NULL)
+        fclose(f);
+    free(line);
+    free(link);
+}
+
+size_t gateways_list(struct parts *p, struct gateway out[UPLINK_GATEWAYS_MAX])
+{
+    struct listing l = { p, out, 0 };
+
+    if (p->archive != NULL)
+        (void)archive_list_walk(p->archive, ARCHIVE_GATEWAY, visit, &l);
+    if (p->config->gateways[0] != '\0')
+        read_file(&l);
+    return l.count;
+}
+
+void gateways_load(struct parts *p)
+{
+    struct gateway *list = p->uplink != NULL ? calloc(UPLINK_GATEWAYS_MAX, sizeof *list) : NULL;
+
+    if (list == NULL)
+        return;
+    (void)uplink_set_gateways(p->uplink, list, gateways_list(p, list));
+    profile_wipe(list, UPLINK_GATEWAYS_MAX * sizeof *list);
+    free(list);
+}
+
+/* What day the gateway has, if we are linked to one; else ours. */
+static uint32_t gateway_day(const struct parts *p)
+{
+    struct node_link_info link;
+    struct uplink_info info;
+
+    uplink_info(p->uplink, &info);
+    if (info.link != 0 && node_link_info(p->node, info.link, &link) && link.peer_clock_min != UINT32_MAX)
+        return link.peer_clock_min / (24 * 60);
+    return day_of_unix(clock_wall_unix_s());
+}
+
+void gateways_ask(struct parts *p)
+{
+    static const struct mailbox_prefix all = { 0, 0 };
+    struct mailbox_prefix *own;
+
+    if (p->uplink == NULL)
+        return;
+    if (p->config->is_bridge) {
+        (void)uplink_set_prefixes(p->uplink, &all, 1);
+        return;
+    }
+    if (p->messenger == NULL) {
+        (void)uplink_set_prefixes(p->uplink, NULL, 0);
+        return;
+    }
+    if ((own = calloc(MAILBOX_PREFIXES_MAX, sizeof *own)) == NULL)
+        return;
+    size_t count = messenger_prefixes(p->messenger, gateway_day(p), own, MAILBOX_PREFIXES_MAX);
+    (void)uplink_set_prefixes(p->uplink, own, count);
+    free(own);
+}
+
+enum err gateways_add(struct parts *p, struct bytes link, size_t *count)
+{
+    struct gateway_link *l = calloc(1, sizeof *l);
+    struct gateway *known = calloc(UPLINK_GATEWAYS_MAX, sizeof *known);
+    uint8_t bytes[GATEWAY_BYTES_MAX];
+    enum err e = l == NULL || known == NULL ? ERR_NO_MEMORY : gateway_link_read(l, link);
+
+    if (e == ERR_NONE && p->archive == NULL)
+        e = ERR_STATE;
+    if (e == ERR_NONE && gateways_list(p, known) + l->count > UPLINK_GATEWAYS_MAX)
+        e = ERR_FULL;
+    for (size_t i = 0; e == ERR_NONE && i < l->count; i++) {
+        struct bytes name = bytes_of(l->gateways[i].id, GATEWAY_ID_LEN);
+        struct bytes record = bytes_of(bytes, gateway_encode(&l->gateways[i], bytes));
+
+        e = archive_put(p->archive, ARCHIVE_GATEWAY, name, record);
+        if (e == ERR_NONE && (e = archive_list_add(p->archive, ARCHIVE_GATEWAY, name)) == ERR_EXISTS)
+            e = ERR_NONE;
+    }
+    if (e == ERR_NONE)
+        *count = l->count;
+    profile_wipe(bytes, sizeof bytes);
+    if (l != NULL)
+        profile_wipe(l, sizeof *l);
+    free(l);
+    free(known);
+    if (e == ERR_NONE) {
+        gateways_load(p);
+        gateways_ask(p);
+    }
+    return e;
+}
+
+static bool has_address(const struct gateway *g, const char *host)
+{
+    char text[GATEWAY_HOST_MAX + 8];
+
+    for (size_t i = 0; i < g->address_count; i++) {
+        snprintf(text, sizeof text, "%s:%u", g->addresses[i].host, (unsigned)g->addresses[i].port);
+        if (strcmp(g->addresses[i].host, host) == 0 || strcmp(text, host) == 0)
+            return true;
+    }
+    return false;
+}
+
+enum err gateways_remove(struct parts *p, const char *host, size_t *count)
+{
+    struct gateway *list = calloc(UPLINK_GATEWAYS_MAX, sizeof *list);
+    enum err e = list == NULL ? ERR_NO_MEMORY : p->archive == NULL ? ERR_STATE : ERR_NONE;
+
+    *count = 0;
+    size_t known = e == ERR_NONE ? gateways_list(p, list) : 0;
+    for (size_t i = 0; e == ERR_NONE && i < known; i++) {
+        struct bytes name = bytes_of(list[i].id, GATEWAY_ID_LEN);
+
+        if (!has_address(&list[i], host))
+            continue;
+        e = archive_list_remove(p->archive, ARCHIVE_GATEWAY, name);
+        if (e == ERR_NOT_FOUND) {
+            e = ERR_NONE;   /* of the file */
+            continue;
+        }
+        if (e == ERR_NONE)
+            e = archive_delete(p->archive, ARCHIVE_GATEWAY, name);
+        ++*count;
+    }
+    free(list);
+    if (e == ERR_NONE && *count > 0)
+        gateways_load(p);
+    return e != ERR_NONE ? e : *count > 0 ? ERR_NONE : ERR_NOT_FOUND;
+}

@@ -1,0 +1,26 @@
+/* apps/daemon/gateways.h - which gateways this node may use, and what it asks them for.
+ *
+ * A person's are in the archive, sealed; a relay's in a file of links that the configuration names.
+ */
+#ifndef STA_DAEMON_GATEWAYS_H
+#define STA_DAEMON_GATEWAYS_H
+
+#include "apps/daemon/parts.h"
+
+/* Tells the uplink all that are known. Call when the person or the configuration has come or changed. */
+void     gateways_load(struct parts *p);
+
+/* Tells the uplink what to fetch. Costs a hundred hashes; call now and then, and when a card or invite was made. */
+void     gateways_ask(struct parts *p);
+
+/* Adds all gateways of a link; *count of them. Durable with the turn's commit. ERR_MALFORMED, ERR_VERSION, ERR_FULL,
+ * ERR_STATE (no archive: a relay). */
+enum err gateways_add(struct parts *p, struct bytes link, size_t *count);
+
+/* By "HOST" or "HOST:PORT" of any of its addresses. ERR_NOT_FOUND, ERR_STATE. */
+enum err gateways_remove(struct parts *p, const char *host, size_t *count);
+
+/* All that are known: those of the archive first. Returns how many. */
+size_t   gateways_list(struct parts *p, struct gateway out[UPLINK_GATEWAYS_MAX]);
+
+#endif
