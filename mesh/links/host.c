@@ -48,6 +48,7 @@ struct slot {
     size_t drained;   /* LINGERING */
     size_t output_max;
     bool is_socket;   /* nothing between the stream and its descriptor */
+    bool has_halves;  /* of which one can be closed alone: an L2CAP channel dies whole, last words and all */
     bool is_choked;   /* the node may have more than the output takes */
     bool is_client;   /* of a gateway: allocated alone, found by link number */
     char label[LABEL_LEN];
@@ -154,7 +155,7 @@ static void slot_linger(struct slot *s)
     s->state = SLOT_LINGERING;
     slot_forget(s);
     host_poke(s->host);
-    if (!s->is_socket || shutdown(bufferevent_getfd(s->bev), SHUT_WR) != 0) {
+    if (!s->is_socket || (s->has_halves && shutdown(bufferevent_getfd(s->bev), SHUT_WR) != 0)) {
         slot_free(s);
         return;
     }
@@ -265,6 +266,7 @@ enum err host_link_add(struct host *h, struct bufferevent *bev, const struct lin
         return e;
     }
     *s = (struct slot){ .host = h, .bev = bev, .state = SLOT_OPEN, .link = number, .is_client = is_client,
+                        .has_halves = how->kind != LINK_BLUETOOTH,
                         .output_max = how->is_slow ? OUTPUT_SLOW_MAX : OUTPUT_MAX,
                         .is_socket = how->kind == LINK_LAN || how->kind == LINK_BLUETOOTH || how->kind == LINK_SIM };
     snprintf(s->label, sizeof s->label, "%s", label);
