@@ -116,7 +116,7 @@ bool frame_inbox_grant(struct frame_inbox *x, uint16_t *number)
     uint16_t room = (uint16_t)(x->granted - x->next);
 
     /* A grant for every block would double the traffic; none before the window is used up would stall it. */
-    if (room > x->window / 2)
+    if (room > x->window / 4 * 3)
         return false;
     x->granted = (uint16_t)(x->next + x->window);
     *number = x->granted;
