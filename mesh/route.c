@@ -68,16 +68,3 @@ struct carry route_carry(const struct store_entry *e, uint32_t residence_s)
     }
     return c;
 }
-
-int route_order(const struct store_entry *a, const struct store_entry *b)
-{
-    bool a_sos = a->bundle_class == CLASS_SOS, b_sos = b->bundle_class == CLASS_SOS;
-
-    if (a_sos != b_sos)
-        return a_sos ? -1 : 1;
-    if (a->len != b->len)
-        return a->len < b->len ? -1 : 1;
-    if (a->seq == b->seq)
-        return 0;
-    return a->seq > b->seq ? -1 : 1;
-}

@@ -53,7 +53,4 @@ uint8_t route_budget_kept(uint8_t budget);
 /* What goes in the record: hops on arrival, budget given, life in units left, rounded up; 0 when expired. */
 struct carry route_carry(const struct store_entry *e, uint32_t residence_s);
 
-/* Orders entries by worth: urgent, small, new first. For qsort-like use: negative when a goes before b. */
-int route_order(const struct store_entry *a, const struct store_entry *b);
-
 #endif

@@ -15,8 +15,6 @@ enum {
     LINK_SLOW_MS         = 3000,      /* a handshake that takes longer makes room, too */
     LINK_FRAME_MAX       = 16384,     /* plaintext of one record: 60 small bundles share one seal */
     LINK_FRAME_MAX_BT    = 1024,      /* protocol section 7 */
-    LINK_REASSEMBLY_MAX  = 1 << 20,   /* protocol section 7 */
-    LINK_PARTIALS_MAX    = 2,         /* protocol section 7 */
     LINK_REKEY_RECORDS   = 1 << 16,   /* protocol section 7 */
     LINK_HANDSHAKE_MS    = 10000,     /* a neighbour that takes longer is gone */
     LINK_SILENCE_MS      = 180000,    /* three missed pings */
