@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench/measure.h"
 #include "crypto/hash.h"
 #include "mesh/node.h"
 #include "mesh/recon.h"
@@ -26,14 +26,6 @@ static void die(const char *what)
 {
     fprintf(stderr, "bench_recon: %s\n", what);
     exit(1);
-}
-
-static double cpu_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
 /* ---- The two stores ---- */

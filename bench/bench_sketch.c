@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench/measure.h"
 #include "mesh/sketch.h"
 #include "tests/support/seeded.h"
 
@@ -28,14 +28,6 @@ static void die(const char *what)
 {
     fprintf(stderr, "bench_sketch: %s\n", what);
     exit(1);
-}
-
-static double cpu_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
 static size_t heap_bytes(void)

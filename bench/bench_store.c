@@ -17,19 +17,12 @@
 
 #include <lmdb.h>
 
+#include "bench/measure.h"
 #include "storage/store.h"
 
 enum { FACTS_BYTES = 68, BATCH = 1000, LEN = 256 };
 
 static char folder[512];
-
-static double cpu_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
 
 static double wall_us(void)
 {
