@@ -86,6 +86,8 @@ void contact_close(struct contact *c, enum err why, bool is_fault)
             event->why = why;
         }
     }
+    if (contact_is_fast(c))
+        c->core->fast_gone_ms = c->core->now_ms;
     c->phase = PHASE_CLOSED;
     struct node_event *event = core_event(c->core, NODE_LINK_CLOSED);
     if (event != NULL) {

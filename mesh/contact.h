@@ -24,6 +24,9 @@ enum {
     STALL_MS           = 60000,         /* without a bundle that was asked for */
     WAIT_LOOK_MS       = 20,            /* offers that wait for another link look again so often at most */
     WAIT_LOOK_LATE_MS  = 30000,         /* ... and so often without any news: a promise may have grown old */
+    BETTER_LEN_MIN     = 16384,         /* bundles that wait for a better link than a slow one, */
+    BETTER_LIKELY_MS   = 600000,        /* if there was one to anybody so lately, */
+    BETTER_WAIT_MS     = 120000,        /* and not longer than this */
     CALM_EVERY_MS      = 10000,
     STATUS_EVERY_MS    = 10000,
     STATUS_STEP        = 5,             /* percent of fill worth telling */
@@ -151,6 +154,12 @@ void contact_close(struct contact *c, enum err why, bool is_fault);
 static inline bool contact_is_mailbox(const struct contact *c)
 {
     return c->how.kind == LINK_UPLINK || c->how.kind == LINK_CLIENT;
+}
+
+/* A neighbour on a link that large bundles are welcome to take. */
+static inline bool contact_is_fast(const struct contact *c)
+{
+    return !c->how.is_slow && !contact_is_mailbox(c) && (c->phase == PHASE_READY || c->phase == PHASE_LEAVING);
 }
 
 /* What we fetch from a gateway is ours, hidden among decoys: no stranger's. */

@@ -93,6 +93,22 @@ static void lose_want(struct contact *c, const struct fetch_entry *f, enum pendi
         ask_set_state(t, p, to);
 }
 
+/* Who is met over Wi-Fi as well as by radio is worth a moment's patience with a photo: where some neighbour is or was
+ * lately on a better link, this one may soon be. Nobody waits for ever, though: the radio may be all there is to this one. */
+static bool is_better_link_likely(const struct contact *c)
+{
+    const struct core *core = c->core;
+
+    if (core->now_ms - c->ready_ms >= BETTER_WAIT_MS)
+        return false;
+    if (core->fast_gone_ms != 0 && core->now_ms - core->fast_gone_ms < BETTER_LIKELY_MS)
+        return true;
+    for (size_t i = 0; i < LINKS_MAX; i++)
+        if (core->contacts[i] != NULL && contact_is_fast(core->contacts[i]))
+            return true;
+    return false;
+}
+
 enum weighed { WEIGHED_ASK, WEIGHED_NOT, WEIGHED_STOP };
 
 static enum weighed weigh(struct contact *c, struct pending *p, const struct admission *facts)
@@ -104,7 +120,8 @@ static enum weighed weigh(struct contact *c, struct pending *p, const struct adm
         ask_set_state(t, p, PENDING_DONE);
         return WEIGHED_NOT;
     }
-    if (core_is_fetched_elsewhere(c->core, c, &p->id)) {
+    if (core_is_fetched_elsewhere(c->core, c, &p->id) ||
+        (c->how.is_slow && len >= BETTER_LEN_MIN && is_better_link_likely(c))) {
         ask_set_state(t, p, PENDING_WAITING);
         return WEIGHED_NOT;
     }

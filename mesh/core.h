@@ -56,6 +56,7 @@ struct core {
     uint64_t last_seq;                   /* newest bundle */
     uint64_t committed_seq;              /* newest durable bundle */
     uint64_t told_seq;                   /* NODE_STORED was said up to here */
+    uint64_t fast_gone_ms;               /* when a link that is not slow last ended; 0: never */
     uint64_t change_serial;              /* bundles came or fetches ended: waiting offers look again */
 
     struct contact *contacts[LINKS_MAX];

@@ -106,7 +106,8 @@ int net_connect(struct net *net, int a, int b, uint32_t latency_ms, uint32_t byt
     node_beacon(net->nodes[a].node, beacon[0]);
     node_beacon(net->nodes[b].node, beacon[1]);
     for (int i = 0; i < 2; i++) {
-        struct link_open how = { .kind = LINK_SIM, .is_initiator = i == 0, .frame_max = frame_max };
+        struct link_open how = { .kind = LINK_SIM, .is_initiator = i == 0, .frame_max = frame_max,
+                                 .is_slow = net->is_slow };
 
         if (i == 0 || !net->is_address_written)
             memcpy(how.advert_ours, beacon[i] + 2, ADVERT_RANDOM_LEN);

@@ -57,6 +57,7 @@ struct net {
     bool is_pull_before_commit;         /* a wrong driver, to see what it can break */
     bool is_cut;                        /* streams arrive in random pieces */
     bool is_address_written;            /* who connects has not heard the other's beacon */
+    bool is_slow;                       /* wires connected from now on are radio: large bundles wait for a better link */
     void (*on_event)(struct net *net, int node, const struct node_event *e, void *ctx);
     void *ctx;
 };
