@@ -15,6 +15,7 @@
 
 #include "mesh/links/bluetooth_advert.h"
 #include "mesh/links/bluetooth_bus.h"
+#include "mesh/links/bluetooth_connections.h"
 #include "mesh/links/bluetooth_gatt.h"
 #include "mesh/links/bluetooth_l2cap.h"
 #include "mesh/links/bluetooth_links.h"
@@ -30,7 +31,8 @@ enum {
     ADVERT_RENEW_MS  = 30000,  /* a connection that never became a link may have taken it off the air */
     LISTEN_RETRY_MS  = 5000,
     QUIET_WAIT_MS    = 1500,   /* for a search to end before a call; a bluetoothd that hangs must not prevent it */
-    SOLITUDE_MS      = 8000,   /* for links to end before an epoch's pause */
+    SOLITUDE_MS      = 8000,   /* for links and the connections below them to end before an epoch's pause */
+    ENDING_MS        = 500,    /* between two looks whether a connection that is being ended has ended */
     LOOK_MS          = 1000,
     PRIVACY_LOOK_MS  = 60000,
     CLASSIC_CALL_MS  = 30000,
@@ -55,6 +57,7 @@ struct bluetooth {
     struct bluetooth_l2cap *l2cap;
     struct bluetooth_gatt *gatt;
     struct bluetooth_neighbours *neighbours;
+    struct bluetooth_connections *connections;
     struct bluetooth_links links;
     struct event *timer;
     struct bluetooth_info info;
@@ -186,10 +189,14 @@ static void on_link(void *ctx, const struct bluetooth_peer *peer, const uint8_t 
     struct bluetooth *b = ctx;
     uint64_t now_ms = host_now_ms(b->host);
     struct bluetooth_neighbour *n = bluetooth_neighbours_find(b->neighbours, &peer->address);
+    struct bluetooth_link *l = bluetooth_links_add(&b->links, link, fd, advert, is_ours, now_ms);
 
     if (n == NULL)
         n = bluetooth_neighbours_find_advert(b->neighbours, advert);
-    (void)bluetooth_links_add(&b->links, link, fd, advert, is_ours, now_ms);
+    if (l != NULL) {
+        l->address = peer->address;
+        bluetooth_connections_used(b->connections, &l->address, advert);
+    }
     if (n != NULL)
         bluetooth_neighbours_linked(b->neighbours, n, link, is_ours);
     b->info.accepted += !is_ours;
@@ -225,6 +232,8 @@ static void on_link_gone(void *ctx, uint32_t link)
     if (l == NULL)
         return;
     bluetooth_neighbours_unlinked(b->neighbours, link, l->is_useful, l->is_settled, host_now_ms(b->host));
+    if (l->fd >= 0)   /* a phone ends its own */
+        bluetooth_connections_unused(b->connections, &l->address, host_now_ms(b->host));
     l->is_used = false;
     b->is_advert_stale = true;
     wake_soon(b);
@@ -270,6 +279,7 @@ static void on_call_failed(void *ctx, enum err why, int errno_seen)
 
     b->info.calls_failed++;
     note(b, "call", why, errno_seen);
+    bluetooth_connections_failed(b->connections, &b->call_address, host_now_ms(b->host));
     if (n != NULL && !b->is_classic_call)
         bluetooth_neighbours_failed(b->neighbours, n, host_now_ms(b->host));
     wake_soon(b);
@@ -282,7 +292,7 @@ static bool calls_go_on(struct bluetooth *b, uint64_t now_ms, uint64_t *next_ms)
 
     if (bluetooth_l2cap_is_calling(b->l2cap))
         return true;
-    if (bluetooth_links_count(&b->links) >= links_max(b) || bluetooth_l2cap_psm(b->l2cap) == 0 ||
+    if (b->config.is_passive || bluetooth_links_count(&b->links) >= links_max(b) || bluetooth_l2cap_psm(b->l2cap) == 0 ||
         (n = bluetooth_neighbours_next(b->neighbours, now_ms, next_ms)) == NULL) {
         b->call_since_ms = 0;
         return false;
@@ -290,6 +300,11 @@ static bool calls_go_on(struct bluetooth *b, uint64_t now_ms, uint64_t *next_ms)
     if (!is_allowed(b, &n->peer)) {
         n->call_ms = UINT64_MAX;
         wake_soon(b);
+        return false;
+    }
+    if (!bluetooth_connections_may_call(b->connections, &n->peer.address, n->advert, now_ms)) {
+        n->call_ms = now_ms + ENDING_MS;
+        *next_ms = least(*next_ms, n->call_ms);
         return false;
     }
     /* Searching and connecting at once makes many controllers do neither. */
@@ -391,6 +406,7 @@ static void air_lost(struct bluetooth *b, uint64_t now_ms)
     bluetooth_gatt_stop(b->gatt, is_forgotten);
     bluetooth_l2cap_stop(b->l2cap);
     bluetooth_neighbours_clear(b->neighbours);
+    bluetooth_connections_forget(b->connections);
     /* bluetoothd may restart while the controller keeps its links; without the adapter they end by themselves. */
     b->generation = bluetooth_bus_generation(b->bus);
     b->generation--;
@@ -441,7 +457,10 @@ static void air_look(struct bluetooth *b, uint64_t now_ms, uint64_t *next_ms)
         }
         break;
     case AIR_ENDING:
-        if (bluetooth_links_count(&b->links) == 0 || now_ms - b->air_ms >= SOLITUDE_MS) {
+        /* Whoever was connected knows the old address: the next must not come over the same connection. */
+        bluetooth_connections_end(b->connections, now_ms);
+        if ((bluetooth_links_count(&b->links) == 0 && bluetooth_connections_are_over(b->connections)) ||
+            now_ms - b->air_ms >= SOLITUDE_MS) {
             b->air_until_ms = now_ms + pause_ms / 5 + rng_below(&b->rng, pause_ms + 1);
             air_set(b, AIR_SILENT, now_ms);
             *next_ms = now_ms;
@@ -486,6 +505,8 @@ static void scan_look(struct bluetooth *b, uint64_t now_ms, bool is_resting, uin
 {
     struct bluetooth_duty duty;
 
+    if (b->config.is_passive)
+        return;
     if (is_resting) {
         b->is_scan_phase = false;
         b->scan_until_ms = now_ms;   /* goes on searching where it was interrupted */
@@ -553,6 +574,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
         next_ms = least(next_ms, call_at_ms);
     }
     next_ms = least(next_ms, bluetooth_gatt_wake(b->gatt, now_ms));
+    next_ms = least(next_ms, bluetooth_connections_wake(b->connections, now_ms));
     if (next_ms == UINT64_MAX)
         return;   /* something will happen, and make it due */
     wait_ms = next_ms > now_ms ? next_ms - now_ms : 1;
@@ -614,6 +636,7 @@ enum err bluetooth_new(struct bluetooth **out, struct event_base *base, struct h
         (e = bluetooth_l2cap_new(&b->l2cap, base, host, node, &l2cap_user)) != ERR_NONE ||
         (e = bluetooth_gatt_new(&b->gatt, base, b->bus, host, node, &gatt_user)) != ERR_NONE ||
         (e = bluetooth_neighbours_new(&b->neighbours, node, g)) != ERR_NONE ||
+        (e = bluetooth_connections_new(&b->connections, b->bus, wake_soon, b)) != ERR_NONE ||
         (e = host_on_link_gone(host, on_link_gone, b)) != ERR_NONE)
         goto failed;
     /* Asking the kernel has loaded its module where there is one. */
@@ -635,6 +658,7 @@ void bluetooth_free(struct bluetooth *b)
     bluetooth_scan_free(b->scan);
     bluetooth_gatt_free(b->gatt);
     bluetooth_l2cap_free(b->l2cap);
+    bluetooth_connections_free(b->connections);
     bluetooth_bus_free(b->bus);
     bluetooth_neighbours_free(b->neighbours);
     if (b->timer != NULL)

@@ -29,6 +29,7 @@ struct bluetooth_config {
     enum bluetooth_power power;
     unsigned links_max;        /* 0: BLUETOOTH_LINKS_DEFAULT */
     bool     is_gatt_off;
+    bool     is_passive;       /* searches for nobody and calls nobody: waits to be found and called */
     bool     is_epoch_ours;    /* starts the node's epochs (node_new_epoch); else the address follows those that others start */
     bool     is_classic;       /* also listens on BR/EDR: the adapter's fixed address shows then. Off unless asked for */
     const char *classic_peer;  /* with is_classic: an address to call, "00:11:22:33:44:55"; NULL: none */

@@ -26,7 +26,7 @@
 enum {
     BLOCKS_A_PASS = 64, ATT_HEADER_LEN = 3, ATT_MTU_MIN = 23,
     PIPE_BYTES    = 512 * 1024,
-    REST_MS       = 2,   /* bluetoothd hands over block by block: a turn of the host and an ack for each would be most of the work */
+    REST_MS       = 8,   /* bluetoothd hands over block by block: a turn of the host and an ack for each would be most of the work */
 };
 
 struct phone {

@@ -1,6 +1,7 @@
 /* tests/bluetooth/bt_node.c - a node with nothing but Bluetooth, for the tests in the virtual machine.
  *
  *   bt_node ADAPTER [data=DIR] [epoch=MS] [idle=MS] [scan=ON_MS/OFF_MS] [links=N] [only=ADDRESS] [power=0|1|2] [gatt=0]
+ *           [passive=1]
  *           [classic=1] [classic_peer=ADDRESS]
  */
 #define _GNU_SOURCE
@@ -107,6 +108,8 @@ int main(int argc, char **argv)
             config.only = v;
         else if ((v = value_of(argv[i], "power")) != NULL)
             config.power = (enum bluetooth_power)atoi(v);
+        else if ((v = value_of(argv[i], "passive")) != NULL)
+            config.is_passive = atoi(v) != 0;
         else if ((v = value_of(argv[i], "gatt")) != NULL)
             config.is_gatt_off = atoi(v) == 0;
         else if ((v = value_of(argv[i], "classic")) != NULL)

@@ -3,7 +3,7 @@
 writes down what the bystander's controller receives."""
 from radio import *
 
-EPOCH_MS = 6000
+EPOCH_MS = 12000
 CAPTURE = '/tmp/air.btmon'
 
 
@@ -22,20 +22,20 @@ def reports(text):
 def air():
     identity = address('hci0')
     host = shell('hostname').stdout.strip()
-    bystander = node('hci2', 'scan=900/100', 'only=00:00:00:00:00:01', 'gatt=0', 'epoch=600000')
+    bystander = Bystander('hci2')
     monitor = subprocess.Popen(['btmon', '-i', 'hci2'], stdout=open(CAPTURE, 'w'), stderr=subprocess.DEVNULL)
     a = node('hci0', 'scan=1000/300', 'epoch=%d' % EPOCH_MS, 'idle=1000')
-    # B hears nobody: two emulated controllers that dial each other at once get two links under one handle.
-    b = node('hci1', 'scan=1/600000', 'epoch=%d' % EPOCH_MS, 'idle=1000')
+    # B waits to be called: two emulated controllers that dial each other at once get two links under one handle.
+    b = node('hci1', 'passive=1', 'epoch=%d' % EPOCH_MS, 'idle=1000')
     a.wait(30, 'advertising', lambda e: e['on'])
     status = a.ask()
-    end = time.monotonic() + 8 * EPOCH_MS / 1e3
+    end = time.monotonic() + 5 * EPOCH_MS / 1e3
     total = 0
     while time.monotonic() < end:
         a.do('submit 1 0')
         total += 1
         time.sleep(2)
-    until(60, lambda: b.ask()['bundles'] == total, 'all %d bundles over all epochs' % total)
+    until(20, lambda: b.ask()['bundles'] == total, 'all %d bundles over all epochs' % total)
     epochs = a.ask()['epochs']
     stop(a, b, bystander)
     monitor.terminate()

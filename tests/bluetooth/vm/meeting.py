@@ -1,14 +1,14 @@
 #!/usr/bin/python3
 """Meetings on two virtual controllers: how fast, by which way, and what bad neighbours get."""
-import sys
+import random
 from radio import *
 
 SCAN = 'scan=2000/300'   # stock btvirt tells of an advertiser once a search
 A, B = address('hci0'), address('hci1')
 
 
-def pair(*more, b_more=()):
-    return node('hci0', SCAN, *more), node('hci1', SCAN, *more, *b_more)
+def pair(*more):
+    return node('hci0', SCAN, *more), node('hci1', SCAN, *more)
 
 
 def together(a, b, total, seconds):
@@ -75,40 +75,45 @@ def throughput():
     assert part >= 0.85, part
 
 
+def phone_raw(blocks):
+    p = Program('raw', 'bt_phone', 'hci1', A, 'raw=%d' % blocks)
+    e = p.wait(120, 'raw')
+    p.wait(20, 'down')
+    p.stop()
+    return e['bytes'] / e['ms'] / 1.024
+
+
+def phone_ours(a, count):
+    """Of a node that has nothing: what it had would come the other way at the same time, and take half of the air."""
+    p = Program('phone', 'bt_phone', 'hci1', A)
+    p.wait(90, 'link')
+    for n in (a, p):
+        n.do('quiet %d' % count)
+    p.do('submit %d 4' % count)
+    start = p.wait(40, 'ready')['t']
+    together(a, p, count, 120)
+    end = max(e['t'] for e in a.lines if e['ev'] == 'count')
+    p.do('quit')
+    p.wait(20, 'down')
+    p.stop()
+    return count * 4096 / (end - start) / 1.024
+
+
 def gatt():
-    fresh('hci0', 'hci1')
-    a = node('hci0', 'scan=1/60000')
-    a.wait(20, 'advertising', lambda e: e['on'] and e['gatt'])
+    """As with channels: in turns, and the best of each."""
     raw, ours = [], []
-    for _ in range(2):
-        p = Program('raw', 'bt_phone', 'hci1', A, 'raw=4000')
-        e = p.wait(120, 'raw')
-        raw.append(e['bytes'] / e['ms'] / 1.024)
-        p.wait(20, 'down')
-        p.stop()
-        time.sleep(1)
-        before = a.ask()['bundles']
-        p = Program('phone', 'bt_phone', 'hci1', A)
-        p.wait(90, 'link')
-        a.do('quiet %d' % (before + 240))
-        p.do('quiet %d' % (before + 240))
-        p.do('submit 240 4')
-        start = p.wait(40, 'ready')['t']
-        end = a.wait(120, 'count', lambda e: e['bundles'] == before + 240)['t']
-        ours.append(240 * 4096 / (end - start) / 1.024)
-        # What the node had of the phones before came the other way, at the same time.
-        p.wait(60, 'count', lambda e: e['bundles'] == before + 240)
-        p.do('quit')
-        p.wait(20, 'down')
-        p.stop()
-        time.sleep(1)
-    s = a.ask()
+    for _ in range(3):
+        fresh('hci0', 'hci1')
+        a = node('hci0', 'passive=1')
+        a.wait(20, 'advertising', lambda e: e['on'] and e['gatt'])
+        raw.append(phone_raw(8000))
+        ours.append(phone_ours(a, 480))
+        s = a.ask()
+        assert s['sessions'] >= 2 and s['state'] == 'Bluetooth works', s
+        stop(a)
     part = max(ours) / max(raw)
     say('FIGURE GATT: raw writes %s KiB/s, ours %s KiB/s: %.0f %%' % ([round(x) for x in raw], [round(x) for x in ours], part * 100))
-    assert s['sessions'] >= 4 and s['state'] == 'Bluetooth works', s
-    stop(a)
-    # The aim is 70 %; measured are 53 to 78 %, by what else the machine does. This floor finds what breaks it.
-    assert part >= 0.40, part
+    assert part >= 0.70, part
 
 
 def three():
@@ -175,13 +180,8 @@ def hostile():
 
 def flood(adapter, count):
     """Advertisements of `count` invented addresses with our UUID, some of a wrong length, by raw HCI commands."""
-    import random, socket, struct
-    raw = socket.socket(socket.AF_BLUETOOTH, socket.SOCK_RAW, socket.BTPROTO_HCI)
-    raw.bind((int(adapter[3:]),))
-    def command(opcode, data):
-        raw.send(struct.pack('<BHB', 1, opcode, len(data)) + data)
-        time.sleep(0.004)
-    draw = random.Random(7)
+    controller = Controller(adapter)
+    command, draw = controller.command, random.Random(7)
     for i in range(count):
         size = 18 if i % 4 else draw.randrange(1, 21)
         data = bytes([1]) + draw.randbytes(size - 1) if size < 18 else bytes([1, 0]) + draw.randbytes(15) + b'\xd7'
@@ -192,7 +192,7 @@ def flood(adapter, count):
         command(0x2008, bytes([len(advert)]) + advert.ljust(31, b'\0'))
         command(0x200a, b'\x01')
     command(0x200a, b'\x00')
-    raw.close()
+    controller.close()
 
 
 if __name__ == '__main__':

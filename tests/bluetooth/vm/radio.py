@@ -1,8 +1,9 @@
 """What the tests in the virtual machine share: programs that tell of themselves in JSON lines, and BlueZ by busctl."""
-import collections, json, os, queue, re, subprocess, sys, threading, time
+import json, os, queue, re, socket, struct, subprocess, sys, threading, time
 
 BIN = os.environ.get('STA_BIN', 'build/bin')
 FAILURES = []
+PROGRAMS = []  # all that were started, so that a failure can be explained
 PATIENCE = 3   # emulation on a busy machine; what works takes no longer for it
 
 
@@ -25,6 +26,7 @@ class Program:
         self.process = subprocess.Popen([os.path.join(BIN, program), *map(str, args)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, bufsize=1)
         threading.Thread(target=self.read, daemon=True).start()
+        PROGRAMS.append(self)
 
     def read(self):
         for line in self.process.stdout:
@@ -95,6 +97,46 @@ def address(adapter):
     return re.search(r'Address: (\S+)', shell('hciconfig', adapter).stdout).group(1)
 
 
+class Controller:
+    """Raw commands to a controller, past bluetoothd: what no program of ours would say."""
+
+    def __init__(self, adapter):
+        self.socket = socket.socket(socket.AF_BLUETOOTH, socket.SOCK_RAW, socket.BTPROTO_HCI)
+        self.socket.bind((int(adapter[3:]),))
+
+    def command(self, opcode, data):
+        self.socket.send(struct.pack('<BHB', 1, opcode, len(data)) + data)
+        time.sleep(0.004)
+
+    def close(self):
+        self.socket.close()
+
+
+class Bystander:
+    """A controller that only listens: it searches anew all the time, since an emulated one tells of an advertiser once a search."""
+
+    def __init__(self, adapter, seconds=0.9):
+        self.controller, self.seconds, self.is_over = Controller(adapter), seconds, threading.Event()
+        self.thread = threading.Thread(target=self.listen, daemon=True)
+        self.thread.start()
+
+    def listen(self):
+        # LE Set Extended Scan Parameters: passive, on the 1M PHY
+        self.controller.command(0x2041, struct.pack('<BBBBHH', 0, 0, 1, 0, 0x10, 0x10))
+        while not self.is_over.wait(self.seconds):
+            for is_on in (0, 1):
+                self.search(is_on)
+
+    def search(self, is_on):
+        self.controller.command(0x2042, struct.pack('<BBHH', is_on, 0, 0, 0))   # LE Set Extended Scan Enable
+
+    def stop(self):
+        self.is_over.set()
+        self.thread.join()
+        self.search(0)
+        self.controller.close()
+
+
 def power(adapter, is_on):
     shell('busctl', 'set-property', 'org.bluez', '/org/bluez/' + adapter, 'org.bluez.Adapter1', 'Powered', 'b',
           'true' if is_on else 'false')
@@ -136,6 +178,24 @@ def stop(*programs):
         p.stop()
 
 
+def explain():
+    """What every program that still runs knows of itself, and what the machine says."""
+    for p in PROGRAMS:
+        if p.process.poll() is not None:
+            continue
+        say(p.name, 'is still there; its last lines:')
+        try:
+            if p.process.args[0].endswith('bt_node'):
+                p.ask(3)
+        except (Failed, OSError) as e:
+            say('   ', e)
+        for line in p.lines[-14:]:
+            print('     ', line)
+        p.kill()
+    if not shell('pidof', 'bluetoothd').stdout:
+        say('bluetoothd is gone')
+
+
 def scenario(name, call, *args):
     """Runs one, says what came of it, and goes on."""
     start = time.monotonic()
@@ -147,8 +207,7 @@ def scenario(name, call, *args):
     except (Failed, AssertionError, OSError, subprocess.SubprocessError, AttributeError, KeyError, IndexError) as e:
         FAILURES.append(name)
         say('FAIL', name, '(%.1f s):' % (time.monotonic() - start), type(e).__name__, e)
-        if not shell('pidof', 'bluetoothd').stdout:
-            say('bluetoothd is gone')
+        explain()
         print(shell('sh', '-c', 'tail -n 15 /run/btvm/bluetoothd.log; dmesg | tail -n 15').stdout, flush=True)
         return None
 
