@@ -57,7 +57,8 @@ static json_t *bluetooth_json(const struct parts *p, const char **text)
         return json_null();
     bluetooth_info(p->bluetooth, &b);
     *text = b.state == BLUETOOTH_ON ? "on" : bluetooth_state_text(b.state);
-    return json_pack("{s:s, s:b, s:b, s:b, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "adapter", b.adapter,
+    return json_pack("{s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "adapter", b.adapter,
+                     "power", power_source_name(p->power), "classic", strcmp(p->config->bluetooth_classic, "off") != 0,
                      "advertising", b.is_advertising, "scanning", b.is_scanning, "gatt", b.is_gatt_on, "private", b.is_private,
                      "heard", (int)b.neighbours, "links", (int)b.links, "adverts_in", (json_int_t)b.adverts_in,
                      "adverts_malformed", (json_int_t)b.adverts_malformed, "adverts_dropped", (json_int_t)b.adverts_dropped,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "apps/profile/units.h"
+#include "mesh/links/bluetooth_wire.h"
 
 #define FIELD(name) offsetof(struct config, name)
 
@@ -35,6 +36,12 @@ const struct config_key config_keys[] = {
     { "bluetooth", CONFIG_ADAPTER, FIELD(bluetooth), "ADAPTER", "auto", 0, 0, "meet neighbours over Bluetooth LE",
       "auto takes the first adapter that is on; hci0 or the like takes that one; off takes none. Where there is no Bluetooth the "
       "daemon runs without it, and staffetta doctor says why.", true },
+    { "bluetooth-power", CONFIG_POWER, FIELD(bluetooth_power), "POWER", "auto", 0, 0, "what the Bluetooth search may cost",
+      "auto follows the machine: mains while it is plugged in, battery, or low below 15 %. mains, battery and low stay what they are, "
+      "for example for a Raspberry Pi on a power bank, which cannot tell.", true },
+    { "bluetooth-classic", CONFIG_CLASSIC, FIELD(bluetooth_classic), "WHOM", "off", 0, 0, "also use Bluetooth without LE, for old hardware",
+      "listen waits for others; an address such as 00:11:22:33:44:55 is called as well. Both sides have to be paired by their owners. "
+      "Classic Bluetooth shows the adapter's fixed address to everybody in range: a node that uses it can be followed.", true },
     { "relay", CONFIG_SWITCH, FIELD(is_relay), NULL, "no", 0, 0, "only carry for others; open no identity",
       "Carries bundles without reading or writing any of its own, even when the data folder holds an identity. Without an "
       "identity the daemon does this anyway.", false },
@@ -138,6 +145,30 @@ static enum err read_level(uint64_t *to, const char *text, char why[CONFIG_WHY_M
     return config_fail(ERR_MALFORMED, why, "wants error, warning, info or debug");
 }
 
+static enum err read_power(uint64_t *to, const char *text, char why[CONFIG_WHY_MAX])
+{
+    if (strcmp(text, "auto") == 0) {
+        *to = CONFIG_POWER_AUTO;
+        return ERR_NONE;
+    }
+    for (enum power_source source = POWER_MAINS; source < POWER_SOURCE_COUNT; source++) {
+        if (strcmp(text, power_source_name(source)) == 0) {
+            *to = source;
+            return ERR_NONE;
+        }
+    }
+    return config_fail(ERR_MALFORMED, why, "wants auto, mains, battery or low");
+}
+
+static enum err read_classic(char *to, const char *text, char why[CONFIG_WHY_MAX])
+{
+    struct bt_address address;
+
+    if (strcmp(text, "off") != 0 && strcmp(text, "listen") != 0 && bluetooth_address_parse(&address, text) != ERR_NONE)
+        return config_fail(ERR_MALFORMED, why, "wants off, listen or an address such as 00:11:22:33:44:55");
+    return read_text(to, BLUETOOTH_ADDRESS_LEN, text, why);
+}
+
 static enum err read_quantity(uint64_t *to, const struct config_key *key, const char *text, char why[CONFIG_WHY_MAX])
 {
     static const char *const forms[] = {
@@ -182,6 +213,10 @@ static enum err read_value(struct config *c, const struct config_key *key, const
         return read_switch(field, text, why);
     case CONFIG_LEVEL:
         return read_level(field, text, why);
+    case CONFIG_POWER:
+        return read_power(field, text, why);
+    case CONFIG_CLASSIC:
+        return read_classic(field, text, why);
     case CONFIG_PORT:
     case CONFIG_SIZE:
     case CONFIG_SPAN_S:

@@ -10,7 +10,9 @@
 #include <stdio.h>
 
 #include "apps/service/log.h"
+#include "apps/service/power.h"
 #include "apps/profile/profile.h"
+#include "mesh/links/bluetooth.h"
 #include "mesh/links/lan.h"
 
 enum {
@@ -18,6 +20,7 @@ enum {
     CONFIG_FILE_MAX    = 64 * 1024,
     CONFIG_LINE_MAX    = 1200,       /* a path and its key */
     CONFIG_WHY_MAX     = 512,
+    CONFIG_POWER_AUTO  = POWER_SOURCE_COUNT,
 };
 
 struct config {
@@ -29,6 +32,8 @@ struct config {
     bool     is_discovery_on;
     uint64_t beacon_port;
     char bluetooth[CONFIG_ADDRESS_MAX];      /* "off", or an adapter */
+    uint64_t bluetooth_power;                /* enum power_source, or CONFIG_POWER_AUTO */
+    char bluetooth_classic[BLUETOOTH_ADDRESS_LEN];   /* "off", "listen" or an address */
     bool     is_relay;
     char passphrase_file[PROFILE_PATH_MAX];
     char watch_folder[PROFILE_PATH_MAX];
@@ -43,7 +48,7 @@ struct config {
 
 enum config_kind {
     CONFIG_PATH, CONFIG_ADDRESS, CONFIG_PEERS, CONFIG_SWITCH, CONFIG_PORT, CONFIG_SIZE, CONFIG_SPAN_S, CONFIG_NUMBER_MS,
-    CONFIG_LEVEL, CONFIG_ADAPTER,
+    CONFIG_LEVEL, CONFIG_ADAPTER, CONFIG_POWER, CONFIG_CLASSIC,
 };
 
 struct config_key {

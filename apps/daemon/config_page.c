@@ -134,6 +134,8 @@ static const char *value_words(const struct config_key *key)
     switch (key->kind) {
     case CONFIG_LEVEL: return "error warning info debug";
     case CONFIG_ADAPTER: return "auto off hci0";
+    case CONFIG_POWER: return "auto mains battery low";
+    case CONFIG_CLASSIC: return "off listen";
     default: return "";
     }
 }

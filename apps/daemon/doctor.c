@@ -210,11 +210,16 @@ static void check_bluetooth(struct report *r, const struct parts *p)
     else if (!b.is_advertising)
         add(r, "bluetooth", "bad", "look for an error in `journalctl -u bluetooth`", "%s is on, but does not advertise%s%s", b.adapter,
             b.last_error[0] != '\0' ? ": " : "", b.last_error);
+    else if (strcmp(p->config->bluetooth_classic, "off") != 0)
+        add(r, "bluetooth", "note", "where the hardware has LE, set `bluetooth-classic = off`",
+            "%s: %u heard, %u linked; classic Bluetooth shows its fixed address, so this node can be followed", b.adapter,
+            b.neighbours, b.links);
     else if (b.is_privacy_known && !b.is_private)
         add(r, "bluetooth", "note", "write `Privacy = device` under [General] in /etc/bluetooth/main.conf, then systemctl restart bluetooth",
             "%s works, but its fixed address lets a sniffer follow it", b.adapter);
     else
-        add(r, "bluetooth", "good", "", "%s: %u heard, %u linked", b.adapter, b.neighbours, b.links);
+        add(r, "bluetooth", "good", "", "%s: %u heard, %u linked; searching as on %s", b.adapter, b.neighbours, b.links,
+            power_source_name(p->power));
 }
 
 struct ready { const struct parts *parts; unsigned count; };

@@ -12,6 +12,7 @@
 
 enum {
     WALL_EVERY_S    = 300,
+    POWER_EVERY_S   = 60,
     RETRY_FIRST_MS  = 500,
     RETRY_LAST_MS   = 30000,
     STAMP_SLICE_MS  = 3,         /* of work for stamps, and the pause after it: others have the rest of the processor, */
@@ -23,7 +24,7 @@ struct engine {
     struct event_base *base;
     struct parts *parts;
     struct engine_hooks hooks;
-    struct event *person_timer, *epoch_timer, *wall_timer, *retry_timer, *stamp_timer;
+    struct event *person_timer, *epoch_timer, *wall_timer, *power_timer, *retry_timer, *stamp_timer;
     uint32_t retry_ms;           /* 0: all is well */
 };
 
@@ -52,16 +53,32 @@ static enum err start_lan(struct engine *e, char why[256])
 
 /* ---- Bluetooth ---- */
 
+static enum bluetooth_power power_now(struct parts *p)
+{
+    static const enum bluetooth_power powers[] = {
+        [POWER_MAINS] = BLUETOOTH_MAINS, [POWER_BATTERY] = BLUETOOTH_BATTERY, [POWER_LOW] = BLUETOOTH_LOW,
+    };
+
+    p->power = p->config->bluetooth_power != CONFIG_POWER_AUTO ? (enum power_source)p->config->bluetooth_power
+                                                               : power_source_read(POWER_SUPPLIES);
+    return powers[p->power];
+}
+
 /* Its absence is no reason not to start: status and doctor say what it is and what to do. */
 static void start_bluetooth(struct engine *e)
 {
     struct parts *p = e->parts;
-    const char *adapter = p->config->bluetooth;
-    struct bluetooth_config config = { .adapter = strcmp(adapter, "auto") != 0 ? adapter : NULL };
+    const char *adapter = p->config->bluetooth, *classic = p->config->bluetooth_classic;
+    struct bluetooth_config config = {
+        .adapter = strcmp(adapter, "auto") != 0 ? adapter : NULL, .power = power_now(p),
+        .is_classic = strcmp(classic, "off") != 0, .classic_peer = strchr(classic, ':') != NULL ? classic : NULL,
+    };
     enum err err;
 
     if (strcmp(adapter, "off") == 0)
         return;
+    if (config.is_classic)
+        log_line(p->log, LOG_LEVEL_WARNING, "classic Bluetooth shows the adapter's fixed address: this node can be followed");
     if ((err = bluetooth_new(&p->bluetooth, e->base, p->host, p->node, &p->rng, &config)) != ERR_NONE)
         log_line(p->log, LOG_LEVEL_INFO, "no Bluetooth: %s",
                  err == ERR_UNSUPPORTED ? bluetooth_state_text(BLUETOOTH_NOT_BUILT) : err_text(err));
@@ -302,6 +319,20 @@ static void on_epoch(evutil_socket_t fd, short what, void *ctx)
     arm_epoch(e);
 }
 
+/* People plug and unplug while the daemon runs. */
+static void on_power(evutil_socket_t fd, short what, void *ctx)
+{
+    struct engine *e = ctx;
+    struct parts *p = e->parts;
+    enum power_source before = p->power;
+    enum bluetooth_power now = power_now(p);
+
+    (void)fd;
+    (void)what;
+    if (p->bluetooth != NULL && p->power != before)
+        bluetooth_set_power(p->bluetooth, now);
+}
+
 static void on_wall(evutil_socket_t fd, short what, void *ctx)
 {
     struct engine *e = ctx;
@@ -320,7 +351,7 @@ static void on_wall(evutil_socket_t fd, short what, void *ctx)
 enum err engine_new(struct engine **out, struct event_base *base, struct parts *parts, const struct engine_hooks *hooks)
 {
     struct engine *e = calloc(1, sizeof *e);
-    struct timeval wall_every = { WALL_EVERY_S, 0 };
+    struct timeval wall_every = { WALL_EVERY_S, 0 }, power_every = { POWER_EVERY_S, 0 };
     enum err err;
 
     if (e == NULL)
@@ -331,10 +362,11 @@ enum err engine_new(struct engine **out, struct event_base *base, struct parts *
     e->person_timer = evtimer_new(base, on_person, e);
     e->epoch_timer = evtimer_new(base, on_epoch, e);
     e->wall_timer = event_new(base, -1, EV_PERSIST, on_wall, e);
+    e->power_timer = event_new(base, -1, EV_PERSIST, on_power, e);
     e->retry_timer = evtimer_new(base, on_retry, e);
     e->stamp_timer = evtimer_new(base, on_stamp, e);
-    if (e->person_timer == NULL || e->epoch_timer == NULL || e->wall_timer == NULL || e->retry_timer == NULL ||
-        e->stamp_timer == NULL) {
+    if (e->person_timer == NULL || e->epoch_timer == NULL || e->wall_timer == NULL || e->power_timer == NULL ||
+        e->retry_timer == NULL || e->stamp_timer == NULL) {
         err = ERR_NO_MEMORY;
         goto fail;
     }
@@ -347,6 +379,7 @@ enum err engine_new(struct engine **out, struct event_base *base, struct parts *
         goto fail;
     }
     event_add(e->wall_timer, &wall_every);
+    event_add(e->power_timer, &power_every);
     arm_epoch(e);
     *out = e;
     return ERR_NONE;
@@ -361,7 +394,7 @@ void engine_free(struct engine *e)
         return;
     if (e->person_timer != NULL && e->stamp_timer != NULL)
         close_all(e, true);
-    struct event *timers[] = { e->person_timer, e->epoch_timer, e->wall_timer, e->retry_timer, e->stamp_timer };
+    struct event *timers[] = { e->person_timer, e->epoch_timer, e->wall_timer, e->power_timer, e->retry_timer, e->stamp_timer };
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++)
         if (timers[i] != NULL)
             event_free(timers[i]);
@@ -417,11 +450,13 @@ enum err engine_reload(struct engine *e, const struct config *old, char why[256]
     if (strcmp(c->gateways, old->gateways) != 0 || c->is_bridge != old->is_bridge || c->gateways[0] != '\0')
         p->is_mailbox_stale = true;
     engine_poke(e);
-    if (strcmp(c->bluetooth, old->bluetooth) != 0) {
+    if (strcmp(c->bluetooth, old->bluetooth) != 0 || strcmp(c->bluetooth_classic, old->bluetooth_classic) != 0) {
         bluetooth_free(p->bluetooth);
         p->bluetooth = NULL;
         start_bluetooth(e);
     }
+    if (c->bluetooth_power != old->bluetooth_power)
+        on_power(-1, 0, e);
     if (strcmp(c->watch_folder, old->watch_folder) != 0) {
         spool_watch_free(p->watch);
         p->watch = NULL;

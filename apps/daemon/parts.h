@@ -35,6 +35,7 @@ struct parts {
     struct host *host;
     struct lan *lan;
     struct bluetooth *bluetooth;
+    enum power_source power;             /* what its search follows */
     struct spool_watch *watch;
     struct uplink *uplink;
     bool is_mailbox_stale;       /* the gateway should be asked for other buckets: after the turn */
