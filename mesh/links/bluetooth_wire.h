@@ -16,7 +16,7 @@ enum {
     BLUETOOTH_PSM_FIRST = 0x80,             /* dynamic PSMs of LE */
     BLUETOOTH_PSM_LAST  = 0xff,
     BLUETOOTH_PSM       = 0xd7,             /* the first one tried */
-    BLUETOOTH_PSM_CLASSIC = 0x1d57,         /* dynamic PSM of BR/EDR */
+    BLUETOOTH_PSM_CLASSIC = 0x1c57,         /* dynamic PSM of BR/EDR */
 };
 
 /* beacon || PSM. ERR_MALFORMED: another length, or no dynamic PSM. */
