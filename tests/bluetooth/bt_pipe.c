@@ -20,7 +20,7 @@
 #include "tests/bluetooth/bt_core.h"
 #include "tests/support/check.h"
 
-enum { OPEN_S = 4 };
+enum { OPEN_S = 4, CLOSED_MS = 15000 };
 
 static struct bt_sockaddr_l2 address_of(const char *text, unsigned psm)
 {
@@ -149,7 +149,7 @@ static void stranger(const char *own, const char *peer, unsigned psm, unsigned c
         struct pollfd p = { .fd = fds[i], .events = POLLIN };
         uint8_t byte[2048];
 
-        for (ssize_t len = 1; len > 0 && poll(&p, 1, 60000) == 1;) {
+        for (ssize_t len = 1; len > 0 && poll(&p, 1, CLOSED_MS) == 1;) {
             len = read(fds[i], byte, sizeof byte);
             closed += len <= 0;
         }
