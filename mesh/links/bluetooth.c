@@ -195,7 +195,8 @@ static void on_link(void *ctx, const struct bluetooth_peer *peer, const uint8_t 
         n = bluetooth_neighbours_find_advert(b->neighbours, advert);
     if (l != NULL) {
         l->address = peer->address;
-        bluetooth_connections_used(b->connections, &l->address, advert);
+        if (is_ours)
+            bluetooth_connections_used(b->connections, &l->address, advert);
     }
     if (n != NULL)
         bluetooth_neighbours_linked(b->neighbours, n, link, is_ours);
@@ -232,7 +233,7 @@ static void on_link_gone(void *ctx, uint32_t link)
     if (l == NULL)
         return;
     bluetooth_neighbours_unlinked(b->neighbours, link, l->is_useful, l->is_settled, host_now_ms(b->host));
-    if (l->fd >= 0)   /* a phone ends its own */
+    if (l->is_ours)
         bluetooth_connections_unused(b->connections, &l->address, host_now_ms(b->host));
     l->is_used = false;
     b->is_advert_stale = true;

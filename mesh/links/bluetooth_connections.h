@@ -2,8 +2,10 @@
  *
  * A channel that is closed does not end the connection that carried it: bluetoothd attaches its own ATT bearer to every LE
  * connection, and keeps it for as long as the two are in range. That would cost both sides energy, take one of the few places
- * of a controller, and tie the addresses of two epochs together. So a connection over which no channel of ours has run for
- * a while is ended, through BlueZ. Never that of a device its owner has paired or trusted: it may be there for another reason.
+ * of a controller, and tie the addresses of two epochs together. So a connection that we made by a call, and over which no
+ * channel of ours has run for a while, is ended, through BlueZ. Only by the side that called: the other cannot tell an old
+ * connection from a new call that has not said anything yet. Never that of a device its owner has paired or trusted: it may be
+ * there for another reason.
  */
 #ifndef STA_LINKS_BLUETOOTH_CONNECTIONS_H
 #define STA_LINKS_BLUETOOTH_CONNECTIONS_H
@@ -14,7 +16,7 @@ struct bluetooth_connections;
 
 enum {
     CONNECTIONS_MAX       = 32,
-    CONNECTION_LINGER_MS  = 10000,   /* who meets again at once finds it still there */
+    CONNECTION_LINGER_MS  = 3000,   /* who meets again at once finds it still there */
 };
 
 /* `changed` is called from the loop when one has ended. */
@@ -22,7 +24,7 @@ enum err bluetooth_connections_new(struct bluetooth_connections **out, struct bl
                                    void *ctx);
 void     bluetooth_connections_free(struct bluetooth_connections *t);   /* takes NULL */
 
-/* A channel to the node of this advert began over a connection to this address; it ended. */
+/* A channel that we called to the node of this advert began over a connection to this address; it ended. */
 void     bluetooth_connections_used(struct bluetooth_connections *t, const struct bt_address *address,
                                     const uint8_t advert[ADVERT_RANDOM_LEN]);
 void     bluetooth_connections_unused(struct bluetooth_connections *t, const struct bt_address *address, uint64_t now_ms);

@@ -13,7 +13,7 @@ struct bluetooth_link {
     bool is_used, is_ours, is_useful, is_settled, is_closing;
     uint32_t link;
     int fd;                    /* the host's; -1: a phone's, which it closes itself */
-    struct bt_address address; /* of the neighbour's connection; not of a phone's */
+    struct bt_address address; /* the neighbour's; not of a phone */
     uint8_t advert[ADVERT_RANDOM_LEN];
     uint64_t active_ms, bundles, bytes;
 };

@@ -266,6 +266,52 @@ def classic():
     agent.wait(10)
 
 
+def resident_kib(pid):
+    return int(re.search(r'VmRSS:\s+(\d+)', open('/proc/%d/status' % pid).read()).group(1))
+
+
+def lying_bus():
+    """Somebody else has BlueZ's name: he does not answer, or answers wrongly, or tells of thousands of devices. Nothing hangs,
+    nothing grows, it is counted, and the real one is found again."""
+    bluez(False)
+    d = Daemon()
+    d.tells('bluetoothd does not run')
+    before = resident_kib(d.process.pid)
+    for mode in ('silent', 'error', 'shape', 'types', 'flood'):
+        liar = Program(mode, 'bt_liar', mode)
+        liar.wait(10, 'up')
+        if mode == 'flood':
+            d.tells(WORKS)
+            liar.wait(60, 'told')
+        slowest = 0
+        for _ in range(10):
+            start = time.monotonic()
+            status = d.status()
+            slowest = max(slowest, time.monotonic() - start)
+            time.sleep(0.1)
+        info = status['bluetooth_info']
+        say('    %-6s "%s", faults %d, malformed %d, heard %d; slowest answer %.2f s' % (
+            mode, status['bluetooth'], info['bus_faults'], info['adverts_malformed'], info['heard'], slowest))
+        assert slowest < 3 * PATIENCE, slowest
+        assert mode == 'flood' or status['bluetooth'] != WORKS
+        liar.kill()
+    assert info['bus_faults'] > 0 and info['adverts_malformed'] > 0 and info['heard'] <= 128, info
+    assert resident_kib(d.process.pid) <= before + 2048, (before, resident_kib(d.process.pid))
+    bluez(True)
+    d.tells(WORKS)
+    d.advertises()
+    say('and a bluetoothd that hangs')
+    pid = int(shell('pidof', 'bluetoothd').stdout)
+    os.kill(pid, signal.SIGSTOP)
+    for _ in range(5):
+        assert d.status()['lan']['port'] > 0
+        time.sleep(1)
+    os.kill(pid, signal.SIGCONT)
+    d.tells(WORKS)
+    d.advertises()
+    d.stop()
+
+
 if __name__ == '__main__':
     prepare()
-    run(coexistence, power_states, forbidden, suspended, classic, unplugged, too_old)
+    run(coexistence, power_states, forbidden, suspended, classic, lying_bus, unplugged, too_old)

@@ -63,28 +63,42 @@ def stream_ours(count):
     return count * 4096 / (end - start) / 1.024
 
 
+def in_turns(name, floor, raw_once, ours_once):
+    """Ours against the bare thing, in turns, until the best of each say it, three times at most: what else the machine does can
+    only take away."""
+    raw, ours, part = [], [], 0
+    while len(raw) < 3 and part < floor:
+        raw.append(raw_once())
+        ours.append(ours_once())
+        part = max(ours) / max(raw)
+    say('FIGURE %s: raw %s KiB/s, ours %s KiB/s: %.0f %%' % (name, [round(x) for x in raw], [round(x) for x in ours], part * 100))
+    assert part >= floor, part
+
+
 def throughput():
-    """Ours against the channel alone, in turns. The best of each counts: what else the machine does can only take away."""
     fresh('hci0', 'hci1')
-    raw, ours = [], []
-    for _ in range(3):
-        raw.append(stream_raw(2 << 20))
-        ours.append(stream_ours(512))
-    part = max(ours) / max(raw)
-    say('FIGURE LE L2CAP: raw %s KiB/s, ours %s KiB/s: %.0f %%' % ([round(x) for x in raw], [round(x) for x in ours], part * 100))
-    assert part >= 0.85, part
+    in_turns('LE L2CAP', 0.85, lambda: stream_raw(2 << 20), lambda: stream_ours(512))
+
+
+def phones_node():
+    fresh('hci0', 'hci1')
+    a = node('hci0', 'passive=1')
+    a.wait(20, 'advertising', lambda e: e['on'] and e['gatt'])
+    return a
 
 
 def phone_raw(blocks):
+    a = phones_node()
     p = Program('raw', 'bt_phone', 'hci1', A, 'raw=%d' % blocks)
     e = p.wait(120, 'raw')
     p.wait(20, 'down')
-    p.stop()
+    stop(p, a)
     return e['bytes'] / e['ms'] / 1.024
 
 
-def phone_ours(a, count):
-    """Of a node that has nothing: what it had would come the other way at the same time, and take half of the air."""
+def phone_ours(count):
+    """To a node that has nothing: what it had would come the other way at the same time, and take half of the air."""
+    a = phones_node()
     p = Program('phone', 'bt_phone', 'hci1', A)
     p.wait(90, 'link')
     for n in (a, p):
@@ -96,24 +110,14 @@ def phone_ours(a, count):
     p.do('quit')
     p.wait(20, 'down')
     p.stop()
+    s = a.ask()
+    assert s['sessions'] >= 1 and s['state'] == 'Bluetooth works', s
+    stop(a)
     return count * 4096 / (end - start) / 1.024
 
 
 def gatt():
-    """As with channels: in turns, and the best of each."""
-    raw, ours = [], []
-    for _ in range(3):
-        fresh('hci0', 'hci1')
-        a = node('hci0', 'passive=1')
-        a.wait(20, 'advertising', lambda e: e['on'] and e['gatt'])
-        raw.append(phone_raw(8000))
-        ours.append(phone_ours(a, 480))
-        s = a.ask()
-        assert s['sessions'] >= 2 and s['state'] == 'Bluetooth works', s
-        stop(a)
-    part = max(ours) / max(raw)
-    say('FIGURE GATT: raw writes %s KiB/s, ours %s KiB/s: %.0f %%' % ([round(x) for x in raw], [round(x) for x in ours], part * 100))
-    assert part >= 0.70, part
+    in_turns('GATT', 0.70, lambda: phone_raw(8000), lambda: phone_ours(480))
 
 
 def three():
@@ -153,7 +157,7 @@ def hostile():
         e = p.wait(90, 'closed')
         # The kernel itself turns some away when more wait than a listener may have; who got in does not stay. Kernel 6.1 can lose a
         # channel's goodbye where bluetoothd opens its own at the same time (both sides number their requests alike).
-        assert e['channels'] >= 8, e
+        assert e['opened'] >= 8 and e['channels'] >= e['opened'] - 2, e
         p.stop()
         say(how, 'descriptors', a.ask()['fds'])
     fresh('hci1')
