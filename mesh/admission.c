@@ -49,6 +49,11 @@ bool admission_knows_expiry(const struct admission *f)
     return apart <= CLOCK_AGREE_MIN;
 }
 
+static uint64_t link_share(const struct admission *f)
+{
+    return store_link_share(f->usage.capacity_bytes / 100 * STRANGER_SHARE_PERCENT);
+}
+
 enum quota_class admission_class(const struct admission *f, uint8_t bundle_class)
 {
     if (bundle_class == CLASS_SOS)
@@ -58,12 +63,23 @@ enum quota_class admission_class(const struct admission *f, uint8_t bundle_class
     return f->is_friend ? QUOTA_CONTACT : QUOTA_STRANGER;
 }
 
-bool admission_has_room(const struct admission *f, enum quota_class which, uint32_t len)
+/* May the link hold `len` bytes more? Whether there is a place for them is the store's matter. */
+static bool is_within_share(const struct admission *f, enum quota_class which, uint32_t len)
 {
-    if (which != QUOTA_STRANGER || f->usage.fill_percent < PRESSURE_PERCENT)
-        return true;
-    uint64_t most = f->usage.capacity_bytes / 100 * STRANGER_SHARE_PERCENT / 100 * LINK_SHARE_PERCENT;
-    return f->contributed + len <= most;
+    return which != QUOTA_STRANGER || f->usage.fill_percent < PRESSURE_PERCENT || f->contributed + len <= link_share(f);
+}
+
+uint64_t admission_room(const struct admission *f, enum quota_class which)
+{
+    if (which != QUOTA_STRANGER)
+        return UINT64_MAX;
+    uint64_t most = link_share(f), half = f->usage.capacity_bytes / 100 * PRESSURE_PERCENT, room = 0;
+
+    if (f->usage.fill_percent < PRESSURE_PERCENT && f->usage.bytes < half)
+        room = half - f->usage.bytes;
+    if (f->contributed < most && most - f->contributed > room)
+        room = most - f->contributed;
+    return room < f->stranger_room ? room : f->stranger_room;
 }
 
 enum refusal admission_judge(const struct admission *f, const struct header *h, const struct carry *carry,
@@ -86,7 +102,7 @@ enum refusal admission_judge(const struct admission *f, const struct header *h, 
     }
     if (which != QUOTA_SOS && which != QUOTA_CONTACT && stamp_bits_there < f->stamp_bits)
         return REFUSAL_STAMP;
-    if (!admission_has_room(f, which, bundle_len_of_code(h->size_code)))
+    if (!is_within_share(f, which, bundle_len_of_code(h->size_code)))
         return REFUSAL_QUOTA;
     *deadline_s = f->residence_s + life_s;
     return REFUSAL_NONE;

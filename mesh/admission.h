@@ -14,7 +14,6 @@ enum {
     RATE_BYTES_PER_S    = 1 << 20,           /* a link's, once the store is half full */
     RATE_BURST_S        = 4,
     PRESSURE_PERCENT    = 50,                /* below, nobody is held to a rate or a share */
-    LINK_SHARE_PERCENT  = 10,                /* of the strangers' share, a link */
 };
 
 /* A token bucket in bytes. */
@@ -30,6 +29,7 @@ void rate_pay(struct rate *r, uint64_t bytes_per_s, uint64_t bytes);
 struct admission {
     struct store_usage usage;
     uint64_t contributed;        /* bytes of the strangers' share this contributor holds */
+    uint64_t stranger_room;      /* ... and could add at most in a full store */
     uint32_t residence_s;        /* the store's clock */
     uint32_t ours_min;           /* our clock; CLOCK_UNKNOWN_MIN */
     uint32_t theirs_min;
@@ -45,8 +45,8 @@ bool admission_knows_expiry(const struct admission *f);
 /* Whose share it counts against. */
 enum quota_class admission_class(const struct admission *f, uint8_t bundle_class);
 
-/* Would `len` more bytes of this class be taken at all? */
-bool admission_has_room(const struct admission *f, enum quota_class which, uint32_t len);
+/* Bytes of this class to ask for at most; UINT64_MAX: no limit. More would be sent in vain. */
+uint64_t admission_room(const struct admission *f, enum quota_class which);
 
 /* REFUSAL_NONE, and its deadline on the residence clock. Duplicates and signatures are not its matter. */
 enum refusal admission_judge(const struct admission *f, const struct header *h, const struct carry *carry,

@@ -55,6 +55,7 @@ struct giving {
     uint64_t first_flight[FIRST_FLIGHT_MAX];  /* seqs pushed in the first flight */
     size_t first_flight_count;
     bool is_first_flight_due;
+    bool was_full;                      /* they refused one for quota: what is not urgent is offered from now on, never pushed */
     uint32_t eager_left;                /* bytes still welcome unasked */
     uint64_t reveal_serial;             /* passed on up to here */
 };
@@ -74,6 +75,7 @@ struct taking {
     size_t new_count, waiting_count, asked_count;
     uint64_t looked_serial, looked_at_ms;
     uint64_t progress_at_ms;
+    bool was_full;                      /* a sealed one was refused for quota: what is of unknown size is no longer asked for */
     bool is_sifted[CLASS_COUNT];        /* what is lacking was freed of what is not wanted */
     uint64_t received;                  /* bundles and whole parts */
     uint64_t committed, acked;          /* of them durable; acknowledged */

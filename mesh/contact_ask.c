@@ -111,15 +111,37 @@ static bool is_better_link_likely(const struct contact *c)
 
 enum weighed { WEIGHED_ASK, WEIGHED_NOT, WEIGHED_STOP };
 
+/* What a bundle of unknown size takes, going by those that we carry. */
+static uint32_t likely_len(const struct admission *facts)
+{
+    size_t count = facts->usage.class_count[QUOTA_STRANGER];
+    uint64_t mean = count > 0 ? facts->usage.class_bytes[QUOTA_STRANGER] / count : BUNDLE_LEN_MIN;
+
+    return mean < BLIND_LEN_MAX ? (uint32_t)mean : BLIND_LEN_MAX;
+}
+
+/* Bytes of this class that may still be asked for: what would be refused costs the link and helps nobody. What is under way
+ * has its place already; of what was asked for by short id the size is guessed. */
+static uint64_t room_left(const struct contact *c, const struct admission *facts, uint8_t which)
+{
+    uint64_t room = admission_room(facts, admission_class(facts, which)), under_way = c->take.asked_bytes;
+
+    for (size_t k = 0; k < CLASS_COUNT; k++)
+        under_way += (uint64_t)c->recon[k].difference.lacking_waiting * likely_len(facts);
+    return room > under_way ? room - under_way : 0;
+}
+
 static enum weighed weigh(struct contact *c, struct pending *p, const struct admission *facts)
 {
     struct taking *t = &c->take;
     uint32_t len = bundle_len_of_code(p->size_code);
 
-    if (!is_wanted(c, &p->id) || !contact_is_allowed(c, len) || !admission_has_room(facts, admission_class(facts, p->which), len)) {
+    if (!is_wanted(c, &p->id) || !contact_is_allowed(c, len) || admission_room(facts, admission_class(facts, p->which)) < len) {
         ask_set_state(t, p, PENDING_DONE);
         return WEIGHED_NOT;
     }
+    if (room_left(c, facts, p->which) < len)
+        return WEIGHED_STOP;
     if (core_is_fetched_elsewhere(c->core, c, &p->id) ||
         (c->how.is_slow && len >= BETTER_LEN_MIN && is_better_link_likely(c))) {
         ask_set_state(t, p, PENDING_WAITING);
@@ -290,6 +312,27 @@ static void sift_lacking(struct contact *c, size_t which)
         core_walk_refused(c->core, c->peer.contributor, sift_seen, &s);
 }
 
+/* How many short ids of this class may be asked for now. When there is no room and nothing under way, the rest is given up:
+ * the next contact asks anew. */
+static size_t blind_left(struct contact *c, uint8_t which)
+{
+    struct difference *d = &c->recon[which].difference;
+    size_t left = d->lacking_waiting < BLIND_MAX ? BLIND_MAX - d->lacking_waiting : 0;
+    struct admission facts;
+
+    core_admission(c->core, &facts, c->peer.contributor);
+    facts.is_friend = contact_is_trusted(c);
+    if (admission_class(&facts, which) != QUOTA_STRANGER)
+        return left;
+    uint64_t count = c->take.was_full ? 0 : room_left(c, &facts, which) / likely_len(&facts);
+    if (count > 0)
+        return count < left ? (size_t)count : left;
+    if (c->take.asked_bytes > 0 || d->lacking_waiting > 0)
+        return 0;
+    difference_drop_lacking(d);
+    return 0;
+}
+
 static void write_asks(struct contact *c, struct writer *w)
 {
     for (uint8_t k = 0; k < CLASS_COUNT; k++) {
@@ -298,7 +341,10 @@ static void write_asks(struct contact *c, struct writer *w)
         uint64_t sid;
 
         sift_lacking(c, k);
-        if (r->difference.lacking_asked >= r->difference.lacking_count || r->difference.lacking_waiting >= BLIND_MAX)
+        if (r->difference.lacking_asked >= r->difference.lacking_count)
+            continue;
+        size_t left = blind_left(c, k);
+        if (left == 0)
             continue;
         rate_tick(&c->take.rate, core_link_rate(c->core), c->core->now_ms);
         if (!rate_has(&c->take.rate, core_link_rate(c->core)))
@@ -308,8 +354,7 @@ static void write_asks(struct contact *c, struct writer *w)
             return;
         if (r->difference.lacking_waiting == 0)
             ask_note_progress(c);
-        while (writer_left(w) >= SID_LEN && r->difference.lacking_waiting < BLIND_MAX &&
-               difference_next_lacking(&r->difference, &sid, c->core->now_ms))
+        for (; writer_left(w) >= SID_LEN && left > 0 && difference_next_lacking(&r->difference, &sid, c->core->now_ms); left--)
             writer_u48(w, sid);
         record_end(&o, true);
     }

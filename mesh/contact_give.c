@@ -136,7 +136,7 @@ static bool is_in_first_flight(const struct giving *g, uint64_t seq)
 /* True: sent or offered, or not worth it. False: no room now. */
 static bool give_one(struct contact *c, struct offering *o, const struct store_entry *e, bool may_push, struct writer *w)
 {
-    if (may_push && e->len <= PUSH_LEN_MAX && give_fits_a_frame(c, e->len)) {
+    if (may_push && (!c->give.was_full || e->bundle_class == CLASS_SOS) && e->len <= PUSH_LEN_MAX && give_fits_a_frame(c, e->len)) {
         end_offers(o);
         return give_whole(c, e, w) != SENT_NO_ROOM;
     }

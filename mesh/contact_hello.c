@@ -20,8 +20,9 @@ static uint64_t saturate(uint64_t v, uint64_t most)
     return v < most ? v : most;
 }
 
-/* KiB of bundles that may come unasked until the sets are compared. What other links bring at this moment would come twice, and
- * of what is offered to someone who has removed much, much was removed. */
+/* KiB of bundles that may come unasked until the sets are compared. What other links bring at this moment would come twice,
+ * of what is offered to someone who has removed much, much was removed, and a store that fills up may refuse what it did not
+ * choose. */
 static uint8_t pushes_welcome(const struct contact *c, const struct store_usage *usage)
 {
     for (size_t i = 0; i < LINKS_MAX; i++) {
@@ -31,6 +32,8 @@ static uint8_t pushes_welcome(const struct contact *c, const struct store_usage 
             other->pushes_welcome > 0 && !other->was_settled)
             return 0;
     }
+    if (usage->fill_percent >= PRESSURE_PERCENT)
+        return 0;
     return usage->seen_count > usage->count / FEW_SEEN ? PUSHES_FEW_KIB : EAGER_BYTES / 1024;
 }
 

@@ -128,6 +128,8 @@ static enum err arrive(struct contact *c, struct carry carry, struct bytes bytes
         note_stored_everywhere(c, &a.id);
         return ERR_NONE;
     }
+    if (why == REFUSAL_QUOTA && a.header.bundle_class == CLASS_SEALED)
+        c->take.was_full = true;
     if (why == REFUSAL_DUPLICATE)
         ask_answer_with_reveal(c, &a.id);
     return except(c, index, why);

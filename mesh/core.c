@@ -125,8 +125,8 @@ void core_admission(const struct core *c, struct admission *a, uint32_t contribu
 {
     memset(a, 0, sizeof *a);
     store_usage(c->store, &a->usage);
-    if (a->usage.fill_percent >= PRESSURE_PERCENT)
-        a->contributed = store_contributed(c->store, contributor);
+    a->contributed = store_contributed(c->store, contributor);
+    a->stranger_room = store_stranger_room(c->store, contributor);
     a->residence_s = store_clock_s(c->store);
     a->ours_min = core_clock_min(c);
     a->is_ours_trusted = c->is_wall_trusted;

@@ -9,7 +9,9 @@
 
 enum {
     HEADS_MIN            = 16,
-    LINK_SHARE_PERCENT   = 10, /* of the strangers' share; protocol section 10 */
+    LINK_SHARE_PART      = 10, /* of the strangers' share; protocol section 10 */
+    LINK_SHARE_MIN       = 32 * 1024,
+    LINK_SHARE_TINY_PART = 2,
     VICTIMS_MAX          = BUNDLE_LEN_MAX / BUNDLE_LEN_MIN,
     OTHERS_MIN           = 256 * 1024, /* left to others by own bundles, or a tenth if that is more; of a */
     OTHERS_TINY_PART     = 4,          /* tiny store a quarter is enough */
@@ -324,6 +326,39 @@ static uint32_t least_worthy(const struct quota *q, uint32_t account)
     return h->count > 0 ? h->at[0].item : SLOT_NONE;
 }
 
+uint64_t quota_link_share(uint64_t stranger_share)
+{
+    uint64_t share = stranger_share / LINK_SHARE_PART, most = stranger_share / LINK_SHARE_TINY_PART;
+
+    if (share < LINK_SHARE_MIN)
+        share = LINK_SHARE_MIN < most ? LINK_SHARE_MIN : most;
+    return share;
+}
+
+uint64_t quota_stranger_room(const struct quota *q, uint32_t contributor)
+{
+    const struct heap *largest = &q->largest[QUOTA_STRANGER];
+    uint64_t most = largest->count > 0 ? q->accounts[largest->at[0].item].bytes : 0;
+    uint64_t his = quota_contributed(q, QUOTA_STRANGER, contributor), limit = quota_link_share(q->share[QUOTA_STRANGER]);
+    uint64_t free_bytes = q->bytes < q->capacity ? q->capacity - q->bytes : 0, over = 0;
+
+    for (int k = 0; k < QUOTA_COUNT; k++) {
+        uint64_t share = share_among_others(q, k);
+
+        if (k != QUOTA_OWN && k != QUOTA_STRANGER && q->class_bytes[k] > share && q->class_bytes[k] - share > over)
+            over = q->class_bytes[k] - share;
+    }
+    /* From other classes, while one of them is more over its share; then from whoever holds the most of this. */
+    uint64_t fair_share = share_among_others(q, QUOTA_STRANGER) + over, held = q->class_bytes[QUOTA_STRANGER];
+    uint64_t taken = held < fair_share ? fair_share - held : 0;
+
+    if (his < limit && his + 1 < most) {
+        uint64_t fair = (most - 1 < limit ? most - 1 : limit) - his;
+        taken = taken > fair ? taken : fair;
+    }
+    return free_bytes > taken ? free_bytes : taken;
+}
+
 /* The bundle that goes for the newcomer, or SLOT_NONE when nothing less worthy is there. */
 static uint32_t next_victim(const struct quota *q, const struct store_entry *newcomer)
 {
@@ -338,7 +373,7 @@ static uint32_t next_victim(const struct quota *q, const struct store_entry *new
     uint32_t his = account_find(q, newcomer->quota_class, newcomer->contributor);
     uint64_t mine = newcomer->len + (his != SLOT_NONE ? q->accounts[his].bytes : 0);
     uint64_t theirs = q->accounts[largest].bytes;
-    bool is_past_link_share = k == QUOTA_STRANGER && mine > q->share[k] / 100 * LINK_SHARE_PERCENT;
+    bool is_past_link_share = k == QUOTA_STRANGER && mine > quota_link_share(q->share[k]);
     if (mine < theirs && !is_past_link_share)
         return least_worthy(q, largest);
     uint32_t rivals = mine == theirs && !is_past_link_share ? largest : his;

@@ -71,4 +71,10 @@ void quota_plan_done(struct quota *q);
 
 uint64_t quota_contributed(const struct quota *q, uint8_t quota_class, uint32_t contributor);
 
+/* What a link may hold of a stranger share of so many bytes when room is short. */
+uint64_t quota_link_share(uint64_t stranger_share);
+
+/* Bytes of strangers' bundles that quota_plan would find a place for at most, other than in place of the contributor's own. */
+uint64_t quota_stranger_room(const struct quota *q, uint32_t contributor);
+
 #endif

@@ -529,3 +529,13 @@ uint64_t store_contributed(const struct store *s, uint32_t contributor)
 {
     return quota_contributed(&s->quota, QUOTA_STRANGER, contributor);
 }
+
+uint64_t store_link_share(uint64_t stranger_share)
+{
+    return quota_link_share(stranger_share);
+}
+
+uint64_t store_stranger_room(const struct store *s, uint32_t contributor)
+{
+    return db_has_room(s->db) ? quota_stranger_room(&s->quota, contributor) : 0;
+}

@@ -145,4 +145,11 @@ void store_fingerprint(const struct store *s, uint8_t out[16]);
 /* Bytes that a contributor holds of the stranger share now. */
 uint64_t store_contributed(const struct store *s, uint32_t contributor);
 
+/* What a link may hold of a stranger share of so many bytes when room is short: a tenth, but 32 KiB at least, which is some dozens
+ * of texts, and of a tiny share the half. */
+uint64_t store_link_share(uint64_t stranger_share);
+
+/* Bytes that a contributor could bring at most to the stranger share now, other than in place of its own. 0 when the disk is short. */
+uint64_t store_stranger_room(const struct store *s, uint32_t contributor);
+
 #endif

@@ -32,6 +32,44 @@ static void test_quota(void)
     net_clear(&net);
 }
 
+/* A store that is full says so by not asking: neighbours that come back and back have little to send, and what comes is kept. */
+static void test_full(void)
+{
+    enum { TIMES = 10 };
+    struct net net;
+    struct store_config small = { .capacity_bytes = 400 * 256 };
+    struct node_counters before, after;
+    uint64_t bytes = 0;
+
+    net_init(&net, 32);
+    int a = net_add(&net, NULL, NULL), b = net_add(&net, NULL, &small), c = net_add(&net, NULL, NULL);
+    net_submit(&net, a, 2000, 0, NULL);
+    net_submit(&net, c, 500, 0, NULL);
+    net_connect(&net, a, b, 5, 0, 0);
+    CHECK(net_settle(&net, 60000));
+    node_counters(net.nodes[b].node, &before);
+    CHECK(net_count(&net, b) >= 190 && before.refused_in <= 80);   /* half of it; and what was pushed before it was known */
+    net_break(&net, 0);
+    for (int i = 0; i < TIMES; i++) {
+        int wire = net_connect(&net, a, b, 5, 0, 0);
+        CHECK(net_settle(&net, 30000));
+        bytes += net_wire_bytes(&net, wire);
+        net_break(&net, wire);
+    }
+    node_counters(net.nodes[b].node, &after);
+    CHECK(after.refused_in - before.refused_in <= TIMES);
+    CHECK(bytes / TIMES < 32 * 1024);
+    /* Another neighbour is not kept out by that, nor offered what it does not want. */
+    size_t from_a = net_count(&net, b);
+    before = after;
+    net_connect(&net, c, b, 5, 0, 0);
+    CHECK(net_settle(&net, 30000));
+    node_counters(net.nodes[b].node, &after);
+    CHECK(net_count(&net, b) >= from_a + 70 && after.refused_in - before.refused_in <= 20);
+    CHECK(net_faults(&net) == 0);
+    net_clear(&net);
+}
+
 static void test_rate(void)
 {
     struct net net;
@@ -332,6 +370,7 @@ static void test_clocks(void)
 int main(void)
 {
     test_quota();
+    test_full();
     test_rate();
     test_stamps();
     test_minting();

@@ -53,9 +53,33 @@ static void test_square(void)
     trace_clear(&t);
 }
 
+/* Stores that hold a part of what there is: what goes over the links is for the most part new to who gets it, and kept. */
+static void test_full(void)
+{
+    struct movement m = { .kind = MOVEMENT_WAYPOINT, .nodes = 40, .duration_s = 1800, .width_m = 150, .height_m = 150, .speed_min = 0.5,
+                          .speed_max = 2, .pause_s = 10, .range_m = 10, .message_interval_s = 4, .messages_until_s = 1600, .size_min = 50,
+                          .size_max = 900 };
+    struct trace t;
+    struct stack_figures g;
+
+    movement_trace(&t, &m, 5);
+
+    struct world_config c = config_of(&t);
+
+    c.buffer_bytes = 50000;
+    c.end_ticks = 18000;
+    REQUIRE(stack_run(&g, &c) == ERR_NONE);
+    CHECK(g.faults == 0 && g.evicted > 0);
+    CHECK(g.turned_away * 5 <= g.transfers);
+    CHECK(g.useful_bytes * 5 >= g.link_bytes * 2);
+    CHECK(g.delivered * 4 >= g.created);
+    trace_clear(&t);
+}
+
 int main(void)
 {
     test_line();
     test_square();
+    test_full();
     return check_report("stack");
 }

@@ -304,17 +304,39 @@ static void test_smaller_capacity(void)
     place_close(&p);
 }
 
-/* A link that holds more than a tenth of the strangers' share replaces its own bundles when room is short. */
+/* A link that holds more than a tenth of the strangers' share, or 32 KiB of a small store, replaces its own bundles when room
+ * is short. */
 static void test_link_share(void)
 {
     struct place p = place_open();
 
     for (uint32_t c = 1; c <= 5; c++)
         CHECK(put_many(&p, QUOTA_STRANGER, c, 200) == 200);
-    for (uint32_t i = 0; i < 100; i++)
+    for (uint32_t i = 0; i < 200; i++)
         put_one(&p, QUOTA_STRANGER, 6, 30, 2000000);
-    CHECK(held_by(&p, 6, 0) == 40);
-    CHECK(store_contributed(p.s, 6) == 40 * LEN && store_contributed(p.s, 7) == 0);
+    CHECK(held_by(&p, 6, 0) == 128);
+    CHECK(store_contributed(p.s, 6) == 128 * LEN && store_contributed(p.s, 7) == 0);
+    place_close(&p);
+    CHECK(store_link_share(0) == 0 && store_link_share(40000) == 20000 && store_link_share(100000) == 32768);
+    CHECK(store_link_share(400000) == 40000 && store_link_share(400000000) == 40000000);
+}
+
+/* What may still come is known before it comes: as much as is free, then what others hold more of, then nothing. */
+static void test_room(void)
+{
+    struct place p = place_open();
+
+    CHECK(store_stranger_room(p.s, 1) == ROOM * LEN);
+    CHECK(put_many(&p, QUOTA_STRANGER, 1, 600) == 600);
+    CHECK(store_stranger_room(p.s, 1) == 400 * LEN && store_stranger_room(p.s, 2) == 400 * LEN);
+    CHECK(put_many(&p, QUOTA_CONTACT, 2, 400) == 400);
+    CHECK(store_stranger_room(p.s, 1) == 0);
+    CHECK(store_stranger_room(p.s, 2) == 128 * LEN);
+    uint32_t put = 0;
+    for (uint64_t room; put < 200 && (room = store_stranger_room(p.s, 2)) >= LEN; put++)
+        CHECK_ERR("", put_one(&p, QUOTA_STRANGER, 2, 0, 1), ERR_NONE);
+    CHECK(put == 128);
+    CHECK_ERR("", put_one(&p, QUOTA_STRANGER, 2, 0, 1), ERR_FULL);
     place_close(&p);
 }
 
@@ -330,5 +352,6 @@ int main(int argc, char **argv)
     test_all_or_nothing();
     test_smaller_capacity();
     test_link_share();
+    test_room();
     return check_report("quota");
 }

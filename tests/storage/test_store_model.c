@@ -15,7 +15,8 @@
 #include "tests/support/seeded.h"
 
 enum { ROOM = 120, MODEL_MAX = 400, NUMBERS = 600, STEPS = 6000,
-       OWN_MAX = ROOM * BUNDLE_LEN_MIN - ROOM * BUNDLE_LEN_MIN / 4 };
+       OWN_MAX = ROOM * BUNDLE_LEN_MIN - ROOM * BUNDLE_LEN_MIN / 4,
+       LINK_SHARE = ROOM * BUNDLE_LEN_MIN / 100 * 40 / 2 };   /* a tiny store: half of the strangers' share */
 
 static const struct store_config config = { ROOM * BUNDLE_LEN_MIN, { 5, 10, 35, 40, 10 }, 99 };
 
@@ -133,7 +134,7 @@ static bool may_go(const struct model *m, const struct store_entry *v, const str
     }
     uint64_t mine = bytes_of_account(m, e->quota_class, e->contributor) + e->len;
     uint64_t his = bytes_of_account(m, v->quota_class, v->contributor);
-    bool is_past = e->quota_class == QUOTA_STRANGER && mine > config.capacity_bytes / 100 * 40 / 100 * 10;
+    bool is_past = e->quota_class == QUOTA_STRANGER && mine > LINK_SHARE;
     if (v->contributor != e->contributor && (is_past || mine > his))
         return false;
     if (v->contributor != e->contributor && mine < his)
@@ -206,6 +207,7 @@ static void step_put(struct store *s, const struct rng *rng)
     e.deadline_s = now.clock_s + 1 + rng_below(rng, 20000);
     struct bytes b = bundle_numbered(&e, number);
     is_known = find(&now, &e.id) < MODEL_MAX || now.seen_until[number] > now.clock_s;
+    uint64_t room = store_stranger_room(s, e.contributor), his = bytes_of_account(&now, QUOTA_STRANGER, e.contributor);
     bool is_own_full = e.quota_class == QUOTA_OWN && bytes_of_class(&now, QUOTA_OWN) + e.len > OWN_MAX;
     enum err got = store_put(s, &e, b);
     if (is_known) {
@@ -223,6 +225,9 @@ static void step_put(struct store *s, const struct rng *rng)
     CHECK_CASE(label, !is_own_full || got == ERR_FULL);
     if (got == ERR_NONE) {
         CHECK_CASE(label, bytes_of_all(&now) + e.len <= config.capacity_bytes);
+        /* A place that was not foreseen is the contributor's own, or that of an equal. */
+        if (e.quota_class == QUOTA_STRANGER && bytes_of_account(&now, QUOTA_STRANGER, e.contributor) == his)
+            CHECK_CASE(label, e.len <= room + 1);
         CHECK_CASE(label, now.count == 0 || e.seq > now.at[now.count - 1].e.seq);
         REQUIRE(now.count < MODEL_MAX);
         now.at[now.count].e = e;
