@@ -25,6 +25,7 @@ static const char usage[] =
     "  --copies L        of Spray and Wait\n"
     "  --without PARTS   switches off parts of ours: antipackets, promptness, refusal, budget, patience, order, eviction\n"
     "  --black-holes S   this share of the nodes takes everything and passes on nothing\n"
+    "  --flooders S      --rules stack: this share makes bundles for nobody as fast as its links take them\n"
     "  --rules R         reference: those of tests/traces/README.md; run also takes stack: whole nodes, every byte charged\n"
     "  --until T         stops after T seconds\n"
     "  --trace FILE      run: writes what happened, a JSON object a line\n"
@@ -34,7 +35,7 @@ static const char usage[] =
 struct options {
     const char *command, *scenario, *trace, *out, *csv, *policies, *without;
     uint64_t seed, seeds;
-    double until_s, black_holes;
+    double until_s, black_holes, flooders;
     uint32_t copies;
     bool has_seed, is_stack;
 };
@@ -87,6 +88,8 @@ static int read_option(struct options *o, const char *name, const char *value)
         o->until_s = v;
     } else if (strcmp(name, "--black-holes") == 0 && number(value, 0, 1, &v)) {
         o->black_holes = v;
+    } else if (strcmp(name, "--flooders") == 0 && number(value, 0, 1, &v)) {
+        o->flooders = v;
     } else {
         return fail(name, "unknown, or its value makes no sense (staffetta-sim --help)");
     }
@@ -95,7 +98,7 @@ static int read_option(struct options *o, const char *name, const char *value)
 
 static int read_options(struct options *o, int argc, char **argv)
 {
-    *o = (struct options){ .until_s = -1, .black_holes = -1, .seeds = 1 };
+    *o = (struct options){ .until_s = -1, .black_holes = -1, .flooders = -1, .seeds = 1 };
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             o->command = "help";
@@ -148,6 +151,10 @@ static int prepare(struct scenario *s, const struct options *o)
         s->config.spray_copies = o->copies;
     if (o->black_holes >= 0)
         s->config.black_holes = o->black_holes;
+    if (o->flooders >= 0)
+        s->config.flooders = o->flooders;
+    if (s->config.flooders > 0 && !o->is_stack)
+        return fail("flooders", "only under --rules stack");
     if (o->until_s >= 0 && o->until_s < s->duration_s)
         s->config.end_ticks = (int64_t)(o->until_s * TICKS_PER_S);
     if (scenario_open(s, &fault) != ERR_NONE)
@@ -213,6 +220,9 @@ static int run_stack(const struct options *o)
            (unsigned long long)f.handshakes / 2, (unsigned long long)f.faults);
     printf("transfers   %llu new bundles, %llu duplicates, %llu not taken, %llu evicted\n", (unsigned long long)f.transfers,
            (unsigned long long)f.duplicates, (unsigned long long)f.turned_away, (unsigned long long)f.evicted);
+    if (f.flooders > 0)
+        printf("flood       %llu flooders made %llu bundles; messages from or to them are not counted\n", (unsigned long long)f.flooders,
+               (unsigned long long)f.flood);
     printf("bytes       %llu on links, %.1f %% of them bundles new to the receiver\n", (unsigned long long)f.link_bytes,
            f.link_bytes > 0 ? 100.0 * (double)f.useful_bytes / (double)f.link_bytes : 0);
     printf("CPU         %.1f s\n", f.cpu_s);

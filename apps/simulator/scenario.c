@@ -44,7 +44,7 @@ struct number_key {
 
 struct numbers {
     double nodes, duration, seed, width, height, speed_min, speed_max, pause, range, villages, buses, life, interval, size_min,
-        size_max, until, rate, bytes, big_from, big_to, big_bytes, copies, black_holes;
+        size_max, until, rate, bytes, big_from, big_to, big_bytes, copies, black_holes, flooders;
 };
 
 #define KEY(section, key, least, most) { section, #key, least, most, offsetof(struct numbers, key) }
@@ -72,6 +72,7 @@ static const struct number_key number_keys[] = {
     KEY("store", big_bytes, 1, 1e15),
     KEY("router", copies, 1, 255),
     KEY("faults", black_holes, 0, 1),
+    KEY("faults", flooders, 0, 1),
 };
 
 struct reading {
@@ -156,6 +157,7 @@ static void fill(struct scenario *s, const struct numbers *n)
     c->big_to = n->big_bytes > 0 ? (uint32_t)n->big_to + 1 : 0;
     c->big_buffer_bytes = (uint64_t)n->big_bytes;
     c->black_holes = n->black_holes;
+    c->flooders = n->flooders;
     *m = (struct movement){
         .kind = m->kind, .nodes = s->nodes, .duration_s = n->duration, .width_m = n->width, .height_m = n->height,
         .speed_min = n->speed_min, .speed_max = n->speed_max, .pause_s = n->pause, .range_m = n->range,

@@ -7,7 +7,7 @@
  *     [radio]    rate (bytes/s)
  *     [store]    bytes, big_from, big_to, big_bytes      nodes big_from..big_to have stores of big_bytes
  *     [router]   policy, copies, without = part,part     parts of ours to switch off
- *     [faults]   black_holes = 0.33
+ *     [faults]   black_holes = 0.33, flooders (stack rules only)
  */
 #ifndef STA_SIMULATOR_SCENARIO_H
 #define STA_SIMULATOR_SCENARIO_H

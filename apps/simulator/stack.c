@@ -7,7 +7,8 @@
 
 #include "mesh/node.h"
 
-enum { SEALED_OVERHEAD = 101, AHEAD_US = 20000 };
+enum { SEALED_OVERHEAD = 101, AHEAD_US = 20000, FLOOD_SIZE_CODE = 2, FLOOD_TURN = 8 };
+static const uint64_t FLOODER_BYTES = 1 << 24;
 #define START_UNIX_S (1735689600ull + 690ull * 86400)
 
 enum moment_kind { MOMENT_ARRIVAL, MOMENT_ROOM, MOMENT_WAKE };
@@ -29,6 +30,7 @@ struct stack_node {
     uint32_t *links;
     size_t link_count, link_cap;
     uint64_t wake_ms;       /* the soonest on the heap */
+    bool is_flooder;
 };
 
 struct stack_link {
@@ -184,12 +186,50 @@ static void pull(struct stack *s, uint32_t node, uint32_t at)
     }
 }
 
+/* Makes a bundle here that nobody looks for, but for who may know its tag. */
+static enum err make_bundle(struct stack *s, uint32_t node, uint8_t size_code, uint8_t tag[TAG_LEN])
+{
+    uint64_t unix_s = START_UNIX_S + s->now_ms / 1000;
+    struct header h = { .bundle_class = CLASS_SEALED, .size_code = size_code,
+                        .expiry_h = expiry_for_unix(unix_s + (uint64_t)(s->config->ttl_ticks / TICKS_PER_S)) };
+    struct bundle_id id;
+    size_t len = bundle_len_of_code(size_code);
+    uint8_t *bundle = grow(NULL, len, 1);
+
+    h.bucket = dice_below(&s->dice, 1 << 24);
+    fill(&s->dice, bundle, len);
+    memcpy(h.tag, bundle + HEADER_LEN, sizeof h.tag);
+    header_encode(&h, bundle);
+    memcpy(tag, h.tag, sizeof h.tag);
+
+    enum err e = node_submit(s->nodes[node].node, bytes_of(bundle, len), hour_of_unix(unix_s), &id, s->now_ms);
+
+    free(bundle);
+    return e;
+}
+
+static enum err flood(struct stack *s, uint32_t node)
+{
+    const struct stack_node *n = &s->nodes[node];
+    bool has_room = false;
+    uint8_t tag[TAG_LEN];
+    enum err e = ERR_NONE;
+
+    for (size_t i = 0; i < n->link_count; i++)
+        has_room = has_room || s->links[n->links[i]].busy_until_us <= s->now_ms * 1000 + AHEAD_US;
+    for (int i = 0; has_room && i < FLOOD_TURN && (e = make_bundle(s, node, FLOOD_SIZE_CODE, tag)) == ERR_NONE; i++)
+        s->f.flood++;
+    return e == ERR_FULL ? ERR_NONE : e;
+}
+
 /* The daemon's turn: the app's share, commit, then send. */
 static enum err turn(struct stack *s, uint32_t node)
 {
     struct stack_node *n = &s->nodes[node];
     enum err e;
 
+    if (n->is_flooder && (e = flood(s, node)) != ERR_NONE)
+        return e;
     drain(s, node);
     if ((e = node_commit(n->node)) != ERR_NONE)
         return e;
@@ -294,31 +334,25 @@ static enum err down(struct stack *s, uint32_t a, uint32_t b)
 
 static enum err submit(struct stack *s, const struct trace_message *m)
 {
-    uint64_t unix_s = START_UNIX_S + s->now_ms / 1000;
-    struct header h = { .bundle_class = CLASS_SEALED, .expiry_h = expiry_for_unix(unix_s + (uint64_t)(s->config->ttl_ticks / TICKS_PER_S)) };
-    struct bundle_id id;
-    uint32_t at = (uint32_t)s->note_count++;
+    uint8_t size_code, tag[TAG_LEN];
+    uint32_t at = (uint32_t)s->note_count;
 
-    s->notes[at] = (struct note){ (int64_t)s->now_ms, -1, m->to };
+    if (s->nodes[m->from].is_flooder || s->nodes[m->to].is_flooder)
+        return ERR_NONE;
+    s->notes[s->note_count++] = (struct note){ (int64_t)s->now_ms, -1, m->to };
     s->f.created++;
-    if (size_code_for(&h.size_code, (size_t)m->size + SEALED_OVERHEAD) != ERR_NONE) {
+    if (size_code_for(&size_code, (size_t)m->size + SEALED_OVERHEAD) != ERR_NONE) {
         s->f.refused++;
         return ERR_NONE;
     }
 
-    size_t len = bundle_len_of_code(h.size_code);
-    uint8_t *bundle = grow(NULL, len, 1);
-    enum err e;
+    enum err e = make_bundle(s, m->from, size_code, tag);
 
-    h.bucket = dice_below(&s->dice, 1 << 24);
-    fill(&s->dice, bundle, len);
-    memcpy(h.tag, bundle + HEADER_LEN, sizeof h.tag);
-    header_encode(&h, bundle);
-    table_put(&s->by_tag, key_of(h.tag), at);
-    e = node_submit(s->nodes[m->from].node, bytes_of(bundle, len), hour_of_unix(unix_s), &id, s->now_ms);
-    free(bundle);
     s->f.refused += e == ERR_FULL;
-    return e == ERR_FULL ? ERR_NONE : e != ERR_NONE ? e : turn(s, m->from);
+    if (e != ERR_NONE)
+        return e == ERR_FULL ? ERR_NONE : e;
+    table_put(&s->by_tag, key_of(tag), at);
+    return turn(s, m->from);
 }
 
 /* ---- The run ---- */
@@ -331,6 +365,8 @@ static enum err open_node(struct stack *s, uint32_t i)
     enum err e;
 
     dice_init(&n->dice, c->seed * 1000003 + i + 1);
+    if (n->is_flooder)
+        store.capacity_bytes = FLOODER_BYTES;
     n->wake_ms = UINT64_MAX;
     if ((e = db_open_mem(&n->db)) != ERR_NONE || (e = store_open(&n->store, n->db, &store)) != ERR_NONE)
         return e;
@@ -341,6 +377,25 @@ static enum err open_node(struct stack *s, uint32_t i)
     if ((e = node_new(&n->node, &config)) != ERR_NONE)
         return e;
     return turn(s, i);
+}
+
+/* A share of the nodes, but never fewer than one nor all. Drawn apart, so that messages stay the same without any. */
+static void choose_flooders(struct stack *s)
+{
+    uint32_t count = s->config->trace->node_count;
+    uint32_t wanted = (uint32_t)(s->config->flooders * count);
+    struct dice dice;
+
+    if (s->config->flooders <= 0)
+        return;
+    dice_init(&dice, s->config->seed * 1000003);
+    wanted = wanted < 1 ? 1 : wanted < count ? wanted : count - 1;
+    while (s->f.flooders < wanted) {
+        struct stack_node *n = &s->nodes[dice_below(&dice, count)];
+
+        s->f.flooders += !n->is_flooder;
+        n->is_flooder = true;
+    }
 }
 
 static enum err live(struct stack *s)
@@ -422,6 +477,7 @@ enum err stack_run(struct stack_figures *out, const struct world_config *config)
     s.nodes = grow(NULL, count, sizeof *s.nodes);
     memset(s.nodes, 0, count * sizeof *s.nodes);
     s.notes = grow(NULL, config->trace->message_count, sizeof *s.notes);
+    choose_flooders(&s);
     for (uint32_t i = 0; i < count && e == ERR_NONE; i++)
         e = open_node(&s, i);
     if (e == ERR_NONE)

@@ -59,6 +59,7 @@ struct world_config {
     uint32_t big_from, big_to;   /* nodes in [big_from, big_to) have big_buffer_bytes */
     uint64_t big_buffer_bytes;
     double black_holes;          /* share of the nodes */
+    double flooders;             /* likewise; under the stack rules */
 };
 
 /* One node's copy of a message. */

@@ -76,10 +76,38 @@ static void test_full(void)
     trace_clear(&t);
 }
 
+/* One of twenty floods. What honest nodes write to each other still comes, if less of it; no link is at fault; and it repeats. */
+static void test_flooder(void)
+{
+    struct movement m = { .kind = MOVEMENT_WAYPOINT, .nodes = 20, .duration_s = 600, .width_m = 100, .height_m = 100, .speed_min = 0.5,
+                          .speed_max = 2, .pause_s = 10, .range_m = 15, .message_interval_s = 10, .messages_until_s = 300, .size_min = 50,
+                          .size_max = 900 };
+    struct trace t;
+    struct stack_figures a, b, calm;
+
+    movement_trace(&t, &m, 3);
+
+    struct world_config c = config_of(&t);
+
+    c.end_ticks = 6000;
+    c.buffer_bytes = 200000;
+    REQUIRE(stack_run(&calm, &c) == ERR_NONE);
+    CHECK(calm.flooders == 0 && calm.flood == 0);
+    c.flooders = 0.05;
+    REQUIRE(stack_run(&a, &c) == ERR_NONE && stack_run(&b, &c) == ERR_NONE);
+    a.cpu_s = b.cpu_s = 0;
+    CHECK(memcmp(&a, &b, sizeof a) == 0);
+    CHECK(a.flooders == 1 && a.flood > 100 && a.faults == 0);
+    CHECK(a.created > 0 && a.created < calm.created);
+    CHECK(a.delivered * 4 >= a.created);
+    trace_clear(&t);
+}
+
 int main(void)
 {
     test_line();
     test_square();
     test_full();
+    test_flooder();
     return check_report("stack");
 }
