@@ -30,6 +30,8 @@ const struct gw_key gw_keys[] = {
       "Browsers, probes and users on their way in. Beyond, new connections are closed at once.", GW_NUMBER, FIELD(visitors_max), 4, 65536 },
     { "proxy-protocol", "yes|no", "no", "connections begin with a PROXY line",
       "Behind a load balancer that sends one (HAProxy send-proxy, nginx proxy_protocol on). All must then.", GW_SWITCH, FIELD(is_proxied), 0, 0 },
+    { "status", "PATH|ADDR:PORT", "", "where /healthz and /metrics are, for monitoring",
+      "The path of a Unix socket, or a loopback address: never seen from outside. Without this key: nowhere.", GW_TEXT, FIELD(status), 0, 0 },
     { "log-level", "LEVEL", "info", "error, warning, info or debug", "No level logs addresses or who uses which invite.", GW_LEVEL,
       FIELD(log_level), 0, 0 },
 };

@@ -23,6 +23,7 @@ struct gw_config {
     uint64_t capacity_bytes;
     uint64_t visitors_max;
     bool     is_proxied;
+    char status[PROFILE_PATH_MAX];       /* a socket's path, or a loopback "ADDR:PORT"; empty: nowhere */
     uint64_t log_level;
 };
 

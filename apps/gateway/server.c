@@ -13,6 +13,7 @@
 
 #include "apps/gateway/front.h"
 #include "apps/gateway/gate.h"
+#include "apps/gateway/status.h"
 #include "apps/gateway/tls.h"
 #include "apps/gateway/web.h"
 #include "apps/service/clock.h"
@@ -46,9 +47,10 @@ struct server {
     struct gate *gate;
     struct web *web;
     struct front *front;
+    struct status *status;
     struct event *terminate, *interrupt, *reload, *tend, *watchdog, *drained;
     unsigned ticks;
-    bool has_failed;
+    bool is_stopping, has_failed;
 };
 
 /* ---- Key ---- */
@@ -133,6 +135,7 @@ static void on_end(evutil_socket_t fd, short what, void *ctx)
     (void)fd;
     (void)what;
     notify_stopping();
+    s->is_stopping = true;
     front_stop(s->front);
     if (gate_count(s->gate) == 0)
         event_base_loopexit(s->base, NULL);
@@ -310,6 +313,30 @@ static enum err open_front(struct server *s)
     return e;
 }
 
+static void on_ask(void *ctx, struct status_facts *facts)
+{
+    struct server *s = ctx;
+
+    memset(facts, 0, sizeof *facts);
+    front_info(s->front, &facts->front);
+    store_usage(s->store, &facts->store);
+    facts->links = gate_count(s->gate);
+    facts->invites = invites_count(s->invites);
+    facts->is_stopping = s->is_stopping;
+}
+
+static enum err open_status(struct server *s)
+{
+    char why[GW_WHY_MAX];
+
+    if (s->config->status[0] == '\0')
+        return ERR_NONE;
+    enum err e = status_new(&s->status, s->base, s->config->status, on_ask, s, why);
+    if (e != ERR_NONE)
+        log_line(&s->log, LOG_LEVEL_ERROR, "%s", why);
+    return e;
+}
+
 static enum err open_signals(struct server *s)
 {
     uint64_t beat_ms = notify_watchdog_ms();
@@ -350,6 +377,7 @@ static void close_all(struct server *s)
 
     if (s->invites != NULL)
         (void)invites_save_usage(s->invites);
+    status_free(s->status);
     front_free(s->front);
     web_free(s->web);
     host_free(s->host);
@@ -388,7 +416,7 @@ int server_run(struct gw_config *config, server_reread *reread, void *ctx)
     s->log = log_new((enum log_level)config->log_level);
     s->base = event_base_new();
     if (s->base != NULL && open_folder(s) == ERR_NONE && open_node(s) == ERR_NONE && open_front(s) == ERR_NONE &&
-        open_signals(s) == ERR_NONE) {
+        open_status(s) == ERR_NONE && open_signals(s) == ERR_NONE) {
         log_line(&s->log, LOG_LEVEL_INFO, "version %s, data in %s, %zu invite%s", STAFFETTA_VERSION, config->data,
                  invites_count(s->invites), invites_count(s->invites) == 1 ? "" : "s");
         notify_ready("running");
