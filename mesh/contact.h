@@ -55,7 +55,7 @@ struct giving {
     uint64_t first_flight[FIRST_FLIGHT_MAX];  /* seqs pushed in the first flight */
     size_t first_flight_count;
     bool is_first_flight_due;
-    bool was_full;                      /* they refused one for quota: what is not urgent is offered from now on, never pushed */
+    uint32_t refused_deadline_s;        /* the latest that they refused for quota: what ends no later is offered, not pushed */
     uint32_t eager_left;                /* bytes still welcome unasked */
     uint64_t reveal_serial;             /* passed on up to here */
 };

@@ -57,8 +57,8 @@ static void tell_refused(struct contact *c, uint64_t seq, uint8_t reason)
     const struct store_entry *e = give_entry(c, seq);
 
     c->core->counters.refused_out++;
-    if (reason == REFUSAL_QUOTA)
-        c->give.was_full = true;
+    if (reason == REFUSAL_QUOTA && e != NULL && e->deadline_s > c->give.refused_deadline_s)
+        c->give.refused_deadline_s = e->deadline_s;
     if (e == NULL || e->quota_class != QUOTA_OWN)
         return;
     struct node_event *event = core_event(c->core, NODE_REFUSED);

@@ -136,7 +136,9 @@ static bool is_in_first_flight(const struct giving *g, uint64_t seq)
 /* True: sent or offered, or not worth it. False: no room now. */
 static bool give_one(struct contact *c, struct offering *o, const struct store_entry *e, bool may_push, struct writer *w)
 {
-    if (may_push && (!c->give.was_full || e->bundle_class == CLASS_SOS) && e->len <= PUSH_LEN_MAX && give_fits_a_frame(c, e->len)) {
+    bool is_welcome = e->deadline_s > c->give.refused_deadline_s || e->bundle_class == CLASS_SOS;
+
+    if (may_push && is_welcome && e->len <= PUSH_LEN_MAX && give_fits_a_frame(c, e->len)) {
         end_offers(o);
         return give_whole(c, e, w) != SENT_NO_ROOM;
     }
