@@ -30,6 +30,10 @@ const struct gw_key gw_keys[] = {
       "Browsers, probes and users on their way in. Beyond, new connections are closed at once.", GW_NUMBER, FIELD(visitors_max), 4, 65536 },
     { "proxy-protocol", "yes|no", "no", "connections begin with a PROXY line",
       "Behind a load balancer that sends one (HAProxy send-proxy, nginx proxy_protocol on). All must then.", GW_SWITCH, FIELD(is_proxied), 0, 0 },
+    { "redirect", "ADDR:PORT", "", "where to listen in clear and send browsers to https, such as :80",
+      "Also answers certificate challenges. Wants an address. Without this key: nowhere.", GW_PLACE, FIELD(redirect), 0, 0 },
+    { "challenges", "DIR", "", "folder that holds .well-known/acme-challenge",
+      "What certbot calls webroot. Without this key: the folder of the site, if it is one.", GW_TEXT, FIELD(challenges), 0, 0 },
     { "status", "PATH|ADDR:PORT", "", "where /healthz and /metrics are, for monitoring",
       "The path of a Unix socket, or a loopback address: never seen from outside. Without this key: nowhere.", GW_TEXT, FIELD(status), 0, 0 },
     { "log-level", "LEVEL", "info", "error, warning, info or debug", "No level logs addresses or who uses which invite.", GW_LEVEL,
@@ -71,6 +75,16 @@ static enum err add_place(char (*list)[GW_ADDRESS_MAX], size_t *count, size_t ma
     return e;
 }
 
+static enum err set_place(char *to, const char *text, char why[GW_WHY_MAX])
+{
+    struct lan_place place;
+    char shape[256];
+
+    if (lan_place_parse(&place, text, true, shape) != ERR_NONE)
+        return fail(ERR_MALFORMED, why, shape);
+    return copy_text(to, GW_ADDRESS_MAX, text, why);
+}
+
 static enum err set_level(uint64_t *to, const char *text, char why[GW_WHY_MAX])
 {
     for (enum log_level level = LOG_LEVEL_ERROR; level < LOG_LEVEL_COUNT; level++) {
@@ -104,6 +118,7 @@ enum err gw_config_set(struct gw_config *c, const char *name, const char *text, 
             continue;
         switch (key->kind) {
         case GW_TEXT: return copy_text(field, PROFILE_PATH_MAX, text, why);
+        case GW_PLACE: return set_place(field, text, why);
         case GW_LISTEN: return add_place(c->listen, &c->listen_count, GW_LISTEN_MAX, text, true, why);
         case GW_ADDRESS: return add_place(c->address, &c->address_count, GATEWAY_ADDRESSES_MAX, text, false, why);
         case GW_LEVEL: return set_level(field, text, why);

@@ -23,13 +23,15 @@ struct gw_config {
     uint64_t capacity_bytes;
     uint64_t visitors_max;
     bool     is_proxied;
+    char redirect[GW_ADDRESS_MAX];       /* "ADDR:PORT" in clear; empty: nowhere */
+    char challenges[PROFILE_PATH_MAX];
     char status[PROFILE_PATH_MAX];       /* a socket's path, or a loopback "ADDR:PORT"; empty: nowhere */
     uint64_t log_level;
 };
 
 struct gw_key {
     const char *name, *value, *usual, *summary, *detail;
-    enum { GW_TEXT, GW_LISTEN, GW_ADDRESS, GW_SIZE, GW_NUMBER, GW_SWITCH, GW_LEVEL } kind;
+    enum { GW_TEXT, GW_PLACE, GW_LISTEN, GW_ADDRESS, GW_SIZE, GW_NUMBER, GW_SWITCH, GW_LEVEL } kind;
     size_t offset;
     uint64_t least, most;
 };

@@ -13,6 +13,7 @@
 
 #include "apps/gateway/front.h"
 #include "apps/gateway/gate.h"
+#include "apps/gateway/redirect.h"
 #include "apps/gateway/status.h"
 #include "apps/gateway/tls.h"
 #include "apps/gateway/web.h"
@@ -47,6 +48,7 @@ struct server {
     struct gate *gate;
     struct web *web;
     struct front *front;
+    struct redirect *redirect;
     struct status *status;
     struct event *terminate, *interrupt, *reload, *tend, *watchdog, *drained;
     unsigned ticks;
@@ -260,7 +262,28 @@ static enum err open_site(struct server *s, struct front_config *front)
     return e;
 }
 
-static enum err listen_at(struct server *s, const char *text)
+typedef enum err listener_open(struct server *s, const struct lan_address *at);
+
+static enum err open_tls(struct server *s, const struct lan_address *at)
+{
+    return front_listen(s->front, at);
+}
+
+static enum err open_redirect(struct server *s, const struct lan_address *at)
+{
+    const struct gw_config *c = s->config;
+    const char *folder = c->challenges[0] != '\0' ? c->challenges : c->site[0] == '/' ? c->site : NULL;
+    char host[GW_ADDRESS_MAX];
+    size_t len = strlen(c->address[0]);
+
+    /* https has its usual port. */
+    memcpy(host, c->address[0], len + 1);
+    if (len > 4 && strcmp(host + len - 4, ":443") == 0)
+        host[len - 4] = '\0';
+    return redirect_new(&s->redirect, s->base, at, host, folder);
+}
+
+static enum err listen_at(struct server *s, const char *key, const char *text, listener_open *open)
 {
     struct lan_place place;
     struct lan_address at;
@@ -271,17 +294,17 @@ static enum err listen_at(struct server *s, const char *text)
     if (is_any)
         memcpy(place.host, "::", 3);
     if (!is_read || !lan_place_is_numeric(&place, &at)) {
-        log_line(&s->log, LOG_LEVEL_ERROR, "listen = %s: wants a number, not a name", text);
+        log_line(&s->log, LOG_LEVEL_ERROR, "%s = %s: wants a number, not a name", key, text);
         return ERR_MALFORMED;
     }
-    if (front_listen(s->front, &at) == ERR_NONE)
+    if (open(s, &at) == ERR_NONE)
         return ERR_NONE;
     if (is_any && errno == EAFNOSUPPORT) {
         memcpy(place.host, "0.0.0.0", 8);
-        if (lan_place_is_numeric(&place, &at) && front_listen(s->front, &at) == ERR_NONE)
+        if (lan_place_is_numeric(&place, &at) && open(s, &at) == ERR_NONE)
             return ERR_NONE;
     }
-    log_line(&s->log, LOG_LEVEL_ERROR, "listen = %s: %s%s", text, strerror(errno),
+    log_line(&s->log, LOG_LEVEL_ERROR, "%s = %s: %s%s", key, text, strerror(errno),
              errno == EACCES ? " (ports below 1024 want CAP_NET_BIND_SERVICE)" : errno == EADDRINUSE ? " (another server has the port)" : "");
     return ERR_IO;
 }
@@ -309,7 +332,13 @@ static enum err open_front(struct server *s)
     if ((e = front_new(&s->front, s->base, &c)) != ERR_NONE)
         return e;
     for (size_t i = 0; e == ERR_NONE && i < (s->config->listen_count > 0 ? s->config->listen_count : 2); i++)
-        e = listen_at(s, s->config->listen_count > 0 ? s->config->listen[i] : usual[i]);
+        e = listen_at(s, "listen", s->config->listen_count > 0 ? s->config->listen[i] : usual[i], open_tls);
+    if (e == ERR_NONE && s->config->redirect[0] != '\0' && s->config->address_count == 0) {
+        log_line(&s->log, LOG_LEVEL_ERROR, "redirect wants the key address: where browsers are sent to");
+        return ERR_NOT_FOUND;
+    }
+    if (e == ERR_NONE && s->config->redirect[0] != '\0')
+        e = listen_at(s, "redirect", s->config->redirect, open_redirect);
     return e;
 }
 
@@ -378,6 +407,7 @@ static void close_all(struct server *s)
     if (s->invites != NULL)
         (void)invites_save_usage(s->invites);
     status_free(s->status);
+    redirect_free(s->redirect);
     front_free(s->front);
     web_free(s->web);
     host_free(s->host);
