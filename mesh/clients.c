@@ -64,12 +64,24 @@ static void unsettled_remove(struct clients *c, const struct contact *contact)
     }
 }
 
+static void awaiting_remove(struct clients *c, const struct contact *contact)
+{
+    for (struct contact **at = &c->awaiting; *at != NULL; at = &(*at)->next_awaiting) {
+        if (*at == contact) {
+            *at = contact->next_awaiting;
+            return;
+        }
+    }
+}
+
 void clients_remove(struct clients *c, struct contact *contact)
 {
     if (contact->is_due)
         due_remove(c, contact);
     if (contact->is_unsettled)
         unsettled_remove(c, contact);
+    if (contact->is_awaiting)
+        awaiting_remove(c, contact);
     *place_of(c, contact->id) = NULL;
     c->count--;
 }
@@ -137,6 +149,40 @@ void clients_committed(struct clients *c)
         contact_committed(at);
         clients_due(c, at);
     }
+}
+
+void clients_stored(struct clients *c, uint64_t last_seq)
+{
+    for (struct contact *at = c->unsettled; at != NULL; at = at->next_unsettled)
+        clients_due(c, at);
+    if (c->awaiting != NULL || c->unsettled == NULL)
+        return;
+    c->awaiting_seq = last_seq;
+    while (c->unsettled != NULL) {
+        struct contact *at = c->unsettled;
+
+        c->unsettled = at->next_unsettled;
+        at->is_unsettled = false;
+        at->take.awaited = at->take.received;
+        at->is_awaiting = true;
+        at->next_awaiting = c->awaiting;
+        c->awaiting = at;
+    }
+}
+
+bool clients_settled(struct clients *c, uint64_t seq)
+{
+    if (c->awaiting == NULL || seq < c->awaiting_seq)
+        return false;
+    while (c->awaiting != NULL) {
+        struct contact *at = c->awaiting;
+
+        c->awaiting = at->next_awaiting;
+        at->is_awaiting = false;
+        at->take.committed = at->take.awaited;
+        clients_due(c, at);
+    }
+    return true;
 }
 
 /* Buckets of what came since they were told last; more than NEWS_MAX is news for everybody. */

@@ -16,6 +16,8 @@ struct clients {
     size_t cap, count;
     struct contact *due_first, *due_last;      /* node_next_due */
     struct contact *unsettled;          /* heard since the last commit */
+    struct contact *awaiting;           /* what they brought has to be durable elsewhere too, up to this arrival number */
+    uint64_t awaiting_seq;
     uint64_t swept_ms, considered_seq;  /* timers; bundles told to those who listen */
 };
 
@@ -36,6 +38,11 @@ void     clients_leave(struct clients *c, int why);
 
 /* Of all who were heard: what they brought is durable, and they are due. */
 void     clients_committed(struct clients *c);
+
+/* The same where that is not enough: they are due, and their acknowledgements wait for clients_settled. One round of them
+ * is under way at a time; who is heard meanwhile is in the next. */
+void     clients_stored(struct clients *c, uint64_t last_seq);
+bool     clients_settled(struct clients *c, uint64_t seq);   /* somebody is due now */
 
 /* Those who wait for something that came up to `last_seq` are due; those whose time has come are woken. */
 void     clients_tend(struct clients *c, const struct store *store, uint64_t last_seq, uint64_t now_ms);

@@ -79,6 +79,7 @@ struct taking {
     bool is_sifted[CLASS_COUNT];        /* what is lacking was freed of what is not wanted */
     uint64_t received;                  /* bundles and whole parts */
     uint64_t committed, acked;          /* of them durable; acknowledged */
+    uint64_t awaited;                   /* CLIENT: of them in the store, and not yet durable elsewhere (node_settled) */
     struct ring exceptions;             /* struct exception, index >= acked */
     struct { bool is_active; struct bundle_id id; struct carry carry; uint32_t at, total; struct partial *to; } part;
     struct ring reveals;                /* struct bundle_id: answers to offers of bundles that were revealed */
@@ -118,8 +119,8 @@ struct contact {
     struct mailbox *mailbox;            /* CLIENT: what it fetches; NULL: nothing (yet) */
     struct buffer fetch;                /* UPLINK: the body of a FETCH that is due */
     uint64_t kept_bytes;                /* CLIENT: of bundles it brought */
-    struct contact *next_due, *next_unsettled;   /* CLIENT: mesh/clients.h */
-    bool is_due, is_unsettled;
+    struct contact *next_due, *next_unsettled, *next_awaiting;   /* CLIENT: mesh/clients.h */
+    bool is_due, is_unsettled, is_awaiting;
 
     bool is_pong_due, is_recognise_due, is_recognised, is_bye_due;
     uint64_t pong_echo;

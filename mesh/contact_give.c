@@ -317,6 +317,7 @@ enum err give_on_fetch(struct contact *c, const uint8_t *cursor, struct bytes pr
         return e;
     mailbox_free(c->mailbox);
     c->mailbox = m;
+    mailbox_add_octets(m, c->core->fetched);
     return ERR_NONE;
 }
 

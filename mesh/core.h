@@ -26,7 +26,6 @@ enum {
     MET_MAX             = 64,            /* settled pairs remembered for beacons */
     SPREAD_DELAY_MS     = 1500,
     PROMISE_MS          = 120000,        /* and a millisecond a byte: then a promised bundle may be asked of others too */
-    CONTRIBUTOR_IMPORT  = 1,             /* bundles from a file */
 };
 
 struct refused { struct bundle_id id; uint32_t contributor, until_s; };
@@ -66,6 +65,8 @@ struct core {
     uint8_t gateway_secret[NOISE_KEY_LEN];
     bool is_gateway;
     uint64_t mailbox_epoch;
+    bool is_settled_elsewhere;
+    uint8_t fetched[MAILBOX_OCTETS_LEN]; /* node_fetched */
 
     struct recon_shared recon;
     struct fetch fetch;

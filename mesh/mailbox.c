@@ -90,6 +90,13 @@ bool mailbox_wants(const struct mailbox *m, uint32_t bucket)
     return false;
 }
 
+void mailbox_add_octets(const struct mailbox *m, uint8_t map[MAILBOX_OCTETS_LEN])
+{
+    for (uint32_t i = 0; i < 1u << MAP_BITS; i++)
+        if (has_bit(m->whole, i) || has_bit(m->part, i))
+            set_bit(map, i >> (MAP_BITS - 8));
+}
+
 uint64_t mailbox_position(const struct mailbox *m)
 {
     return m->position;

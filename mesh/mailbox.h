@@ -20,6 +20,9 @@ void     mailbox_free(struct mailbox *m);   /* takes NULL */
 
 bool     mailbox_wants(const struct mailbox *m, uint32_t bucket);
 
+/* Adds to a bit map of the first 8 bits of buckets those of which something is wanted. */
+void     mailbox_add_octets(const struct mailbox *m, uint8_t map[MAILBOX_OCTETS_LEN]);
+
 /* All up to this arrival number was considered. */
 uint64_t mailbox_position(const struct mailbox *m);
 void     mailbox_advance(struct mailbox *m, uint64_t seq);

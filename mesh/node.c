@@ -57,6 +57,7 @@ enum err node_new(struct node **out, const struct node_config *config)
     if (c->is_gateway)
         memcpy(c->gateway_secret, config->gateway_secret, sizeof c->gateway_secret);
     c->mailbox_epoch = config->mailbox_epoch;
+    c->is_settled_elsewhere = config->is_settled_elsewhere;
     c->recon.store = config->store;
     c->recon.now_ms = config->now_ms;
     c->next_link = 1;
@@ -580,9 +581,27 @@ enum err node_commit(struct node *n)
         if (c->contacts[i] != NULL)
             contact_committed(c->contacts[i]);
     }
-    clients_committed(&c->clients);
+    if (c->is_settled_elsewhere)
+        clients_stored(&c->clients, c->last_seq);
+    else
+        clients_committed(&c->clients);
     clients_tend(&c->clients, c->store, c->last_seq, c->now_ms);
     return ERR_NONE;
+}
+
+bool node_settled(struct node *n, uint64_t seq)
+{
+    return clients_settled(&n->core.clients, seq);
+}
+
+bool node_fetched(struct node *n, uint8_t map[MAILBOX_OCTETS_LEN])
+{
+    static const uint8_t nothing[MAILBOX_OCTETS_LEN];
+    bool is_any = memcmp(n->core.fetched, nothing, sizeof nothing) != 0;
+
+    memcpy(map, n->core.fetched, sizeof nothing);
+    memset(n->core.fetched, 0, sizeof nothing);
+    return is_any;
 }
 
 void node_wake(struct node *n, uint64_t now_ms)

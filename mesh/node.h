@@ -36,6 +36,7 @@ struct node_config {
     bool     is_stamp_demanded;  /* by fill (section 10); false never demands */
     uint32_t link_bytes_per_s;   /* token bucket a link; 0: unlimited until the store is half full, then 1 MiB/s */
     const uint8_t *gateway_secret;  /* 32 bytes, copied: this node is a gateway and answers LINK_CLIENT; NULL: it is none */
+    bool     is_settled_elsewhere;  /* of a gateway: what its users bring is acknowledged by node_settled, not by the commit */
     uint64_t mailbox_epoch;      /* of a gateway: drawn with its database, so that cursors of another are not believed */
 };
 
@@ -94,7 +95,7 @@ void node_link_touch(struct node *n, uint32_t link);
 
 /* ---- Mailboxes (protocol section 11) ---- */
 
-enum { MAILBOX_PREFIXES_MAX = 1024, MAILBOX_CURSOR_LEN = 16 };
+enum { MAILBOX_PREFIXES_MAX = 1024, MAILBOX_CURSOR_LEN = 16, MAILBOX_OCTETS_LEN = 32 };
 
 /* All bundles whose bucket begins with the top `bits` of `prefix`. */
 struct mailbox_prefix { uint32_t prefix; uint8_t bits; };
@@ -106,6 +107,14 @@ enum err node_link_fetch(struct node *n, uint32_t link, const struct mailbox_pre
 
 /* A client may bring so many bytes of bundles more; UINT64_MAX: no limit. */
 void node_link_allow(struct node *n, uint32_t link, uint64_t more);
+
+/* Of a gateway: what its users began to ask for since this was called last, as a bit map of the first octets of buckets (bit i & 7 of
+ * map[i >> 3]). False: nothing. */
+bool node_fetched(struct node *n, uint8_t map[MAILBOX_OCTETS_LEN]);
+
+/* Of a gateway with is_settled_elsewhere: what users brought and was committed up to this arrival number may be acknowledged.
+ * True: a turn would send something. */
+bool node_settled(struct node *n, uint64_t seq);
 
 /* What a person may be told about a link. */
 struct node_link_info {
@@ -158,6 +167,9 @@ enum err node_claim(struct node *n, const struct bundle_id *id);
 
 /* Stops carrying; with a reveal, tells neighbours so that copies are freed (anti-packet, section 9). */
 enum err node_release(struct node *n, const struct bundle_id *id, const uint8_t *reveal, uint64_t now_ms);
+
+/* The contributor (storage/store.h) of what is imported. */
+enum { CONTRIBUTOR_IMPORT = 1 };
 
 /* Bundles from a file or stick, checked as if a link had brought them. `life_h` is the remaining life it came with. */
 enum err node_import(struct node *n, struct bytes bundle, uint8_t hops, uint16_t life_h, uint64_t now_ms);

@@ -26,6 +26,12 @@ const struct gw_key gw_keys[] = {
       GW_TEXT, FIELD(certificate), 0, 0 },
     { "certificate-key", "FILE", "", "PEM file of its key", "", GW_TEXT, FIELD(certificate_key), 0, 0 },
     { "capacity", "SIZE", "4G", "disk for bundles that wait", "", GW_SIZE, FIELD(capacity_bytes), UINT64_C(1) << 20, UINT64_C(1) << 44 },
+    { "engine", "lmdb|postgresql", "lmdb", "where bundles are kept",
+      "lmdb: in the data folder. postgresql: in databases that several gateways share (key database); the data folder is a cache and a spool then.",
+      GW_ENGINE, FIELD(engine), 0, 0 },
+    { "database", "CONNINFO", "", "of engine = postgresql: a connection string of libpq (may be repeated, up to 8: shards)",
+      "Such as: host=10.0.0.1,10.0.0.2 port=5432 dbname=staffetta user=staffetta. All gateways name the same ones in the same order.",
+      GW_DATABASE, FIELD(database), 0, 0 },
     { "visitors-max", "N", "1024", "connections at a time that have shown no invite",
       "Browsers, probes and users on their way in. Beyond, new connections are closed at once.", GW_NUMBER, FIELD(visitors_max), 4, 65536 },
     { "proxy-protocol", "yes|no", "no", "connections begin with a PROXY line",
@@ -108,6 +114,17 @@ static enum err set_quantity(uint64_t *to, const struct gw_key *key, const char 
     return ERR_NONE;
 }
 
+static enum err add_database(struct gw_config *c, const char *text, char why[GW_WHY_MAX])
+{
+    enum err e;
+
+    if (c->database_count == GW_DATABASES_MAX)
+        return fail(ERR_TOO_LARGE, why, "stands too many times");
+    if ((e = copy_text(c->database[c->database_count], GW_DATABASE_MAX, text, why)) == ERR_NONE)
+        c->database_count++;
+    return e;
+}
+
 enum err gw_config_set(struct gw_config *c, const char *name, const char *text, char why[GW_WHY_MAX])
 {
     for (size_t i = 0; i < gw_key_count; i++) {
@@ -121,6 +138,12 @@ enum err gw_config_set(struct gw_config *c, const char *name, const char *text, 
         case GW_PLACE: return set_place(field, text, why);
         case GW_LISTEN: return add_place(c->listen, &c->listen_count, GW_LISTEN_MAX, text, true, why);
         case GW_ADDRESS: return add_place(c->address, &c->address_count, GATEWAY_ADDRESSES_MAX, text, false, why);
+        case GW_DATABASE: return add_database(c, text, why);
+        case GW_ENGINE:
+            if (strcmp(text, "lmdb") != 0 && strcmp(text, "postgresql") != 0)
+                return fail(ERR_MALFORMED, why, "wants lmdb or postgresql");
+            *(uint64_t *)field = strcmp(text, "lmdb") == 0 ? GW_ENGINE_LMDB : GW_ENGINE_POSTGRESQL;
+            return ERR_NONE;
         case GW_LEVEL: return set_level(field, text, why);
         case GW_SWITCH:
             if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)

@@ -9,7 +9,9 @@
 #include "mesh/links/gateway_link.h"
 #include "mesh/links/lan_wire.h"
 
-enum { GW_LISTEN_MAX = 8, GW_ADDRESS_MAX = 300, GW_WHY_MAX = 512 };
+enum { GW_LISTEN_MAX = 8, GW_ADDRESS_MAX = 300, GW_WHY_MAX = 512, GW_DATABASES_MAX = 8, GW_DATABASE_MAX = 512 };
+
+enum gw_engine { GW_ENGINE_LMDB, GW_ENGINE_POSTGRESQL };
 
 struct gw_config {
     char data[PROFILE_PATH_MAX];
@@ -21,6 +23,9 @@ struct gw_config {
     char certificate[PROFILE_PATH_MAX];  /* PEM, the whole chain; empty: a self-signed one is made */
     char certificate_key[PROFILE_PATH_MAX];
     uint64_t capacity_bytes;
+    uint64_t engine;                     /* enum gw_engine */
+    char database[GW_DATABASES_MAX][GW_DATABASE_MAX];   /* connection strings of libpq, a shard each */
+    size_t database_count;
     uint64_t visitors_max;
     bool     is_proxied;
     char redirect[GW_ADDRESS_MAX];       /* "ADDR:PORT" in clear; empty: nowhere */
@@ -31,7 +36,7 @@ struct gw_config {
 
 struct gw_key {
     const char *name, *value, *usual, *summary, *detail;
-    enum { GW_TEXT, GW_PLACE, GW_LISTEN, GW_ADDRESS, GW_SIZE, GW_NUMBER, GW_SWITCH, GW_LEVEL } kind;
+    enum { GW_TEXT, GW_PLACE, GW_LISTEN, GW_ADDRESS, GW_SIZE, GW_NUMBER, GW_SWITCH, GW_LEVEL, GW_ENGINE, GW_DATABASE } kind;
     size_t offset;
     uint64_t least, most;
 };

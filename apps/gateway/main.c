@@ -111,7 +111,7 @@ static enum err read_command(struct command *c, int argc, char **argv, const cha
 static enum err set_flags(const struct command *c, struct gw_config *config, char why[GW_WHY_MAX])
 {
     char text[GW_WHY_MAX];
-    bool is_listen_set = false, is_address_set = false;
+    bool is_listen_set = false, is_address_set = false, is_database_set = false;
 
     for (int i = 1; i < c->argc; i++) {
         for (size_t k = 0; k < gw_key_count; k++) {
@@ -122,6 +122,9 @@ static enum err set_flags(const struct command *c, struct gw_config *config, cha
                 config->listen_count = 0;
             if (gw_keys[k].kind == GW_ADDRESS && !is_address_set)
                 config->address_count = 0;
+            if (gw_keys[k].kind == GW_DATABASE && !is_database_set)
+                config->database_count = 0;
+            is_database_set = is_database_set || gw_keys[k].kind == GW_DATABASE;
             is_listen_set = is_listen_set || gw_keys[k].kind == GW_LISTEN;
             is_address_set = is_address_set || gw_keys[k].kind == GW_ADDRESS;
             enum err e = gw_config_set(config, gw_keys[k].name, value_of(c->argc, c->argv, &i), text);

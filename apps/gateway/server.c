@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apps/gateway/engine.h"
 #include "apps/gateway/front.h"
 #include "apps/gateway/gate.h"
 #include "apps/gateway/redirect.h"
@@ -44,6 +45,7 @@ struct server {
     struct store *store;
     struct node *node;
     struct host *host;
+    struct engine *engine;               /* NULL: the store is all there is */
     struct invites *invites;
     struct gate *gate;
     struct web *web;
@@ -85,6 +87,16 @@ static void on_event(void *ctx, const struct node_event *event)
 
     if (event->kind == NODE_STORED)
         gate_count_use(s->gate, event->entry.contributor, event->entry.len, clock_wall_unix_s());
+    if (s->engine != NULL)
+        engine_on_event(s->engine, event);
+}
+
+static void on_turn(void *ctx)
+{
+    struct server *s = ctx;
+
+    if (s->engine != NULL)
+        engine_on_turn(s->engine);
 }
 
 /* Memory is ahead of the disk. The service manager starts us again, and nothing that was acknowledged is lost. */
@@ -218,12 +230,17 @@ static enum err mailbox_epoch(struct db *db, const struct rng *rng, uint64_t *ou
 
 static enum err open_node(struct server *s)
 {
-    struct host_app app = { s, on_event, NULL, on_commit_failed };
+    struct host_app app = { s, on_event, on_turn, on_commit_failed };
     struct store_config store = { .capacity_bytes = s->config->capacity_bytes, .hash_seed = rng_u64(&s->rng) };
     struct node_config node = { .rng = s->rng, .now_ms = clock_now_ms(), .wall_unix_s = clock_wall_or_none(),
                                 .is_wall_trusted = clock_is_synchronised(), .is_stamp_demanded = true,
-                                .gateway_secret = s->secret };
+                                .gateway_secret = s->secret, .is_settled_elsewhere = s->config->engine == GW_ENGINE_POSTGRESQL };
     enum err e;
+
+    if (s->config->engine == GW_ENGINE_POSTGRESQL && s->config->database_count == 0) {
+        log_line(&s->log, LOG_LEVEL_ERROR, "engine = postgresql wants at least one database = CONNECTION STRING");
+        return ERR_MALFORMED;
+    }
 
     if ((e = db_open_lmdb(&s->db, s->paths.database, NULL)) != ERR_NONE || (e = store_open(&s->store, s->db, &store)) != ERR_NONE ||
         (e = mailbox_epoch(s->db, &s->rng, &node.mailbox_epoch)) != ERR_NONE)
@@ -232,6 +249,8 @@ static enum err open_node(struct server *s)
     node.db = s->db;
     if ((e = node_new(&s->node, &node)) == ERR_NONE)
         e = host_new(&s->host, s->base, s->node, &app);
+    if (e == ERR_NONE && s->config->engine == GW_ENGINE_POSTGRESQL)
+        e = engine_new(&s->engine, s->base, &s->log, s->config, s->db, s->store, s->node, s->host);
 out:
     if (e != ERR_NONE)
         log_line(&s->log, LOG_LEVEL_ERROR, "the database in %s cannot be opened: %s", s->paths.database, err_text(e));
@@ -410,6 +429,7 @@ static void close_all(struct server *s)
     redirect_free(s->redirect);
     front_free(s->front);
     web_free(s->web);
+    engine_free(s->engine);
     host_free(s->host);
     node_free(s->node);
     store_close(s->store);

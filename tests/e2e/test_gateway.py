@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 
+import postgresql
 from gateway import Gateway
 from world import SKIPPED, World, assert_absent, wait_for
 
@@ -22,12 +23,19 @@ def main():
     parser.add_argument("--bin", required=True, help="folder of the programs")
     parser.add_argument("--loopback", action="store_true", help="without network namespaces")
     parser.add_argument("--namespaces", action="store_true", help="with network namespaces, or skip")
+    parser.add_argument("--postgresql", action="store_true", help="the gateway keeps bundles in PostgreSQL")
     parser.add_argument("--keep", action="store_true", help="keep the folder with data and logs")
     options = parser.parse_args()
     world = World(options.bin, namespaces=False if options.loopback else None, keep=options.keep)
     if options.namespaces and not world.namespaces:
         print("skipped: no root, or no network namespaces here")
         sys.exit(SKIPPED)
+    engine = []
+    if options.postgresql:
+        if postgresql.programs() is None:
+            print("skipped: no PostgreSQL here")
+            sys.exit(SKIPPED)
+        engine = ["--engine", "postgresql", "--database", postgresql.Cluster(options.keep).conninfo(database="postgres")]
 
     ana, caro, ben = world.person("ana"), world.person("caro"), world.person("ben")
     gateway = Gateway(world)
@@ -62,7 +70,7 @@ def main():
     assert ben.texts_from(ana) == []
 
     # The gateway comes up.
-    gateway.start()
+    gateway.start(*engine)
     wait_for(lambda: ben.texts_from(ana) == [TEXT], "Ben to read Ana's message", 90)
     wait_for(lambda: ana.state(message)["state"] in ("delivered", "read"), "Ben's receipt to reach Ana", 60)
 
