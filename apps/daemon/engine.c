@@ -69,14 +69,14 @@ static void start_bluetooth(struct engine *e)
 {
     struct parts *p = e->parts;
     const char *adapter = p->config->bluetooth, *classic = p->config->bluetooth_classic;
-    struct bluetooth_config config = {
-        .adapter = strcmp(adapter, "auto") != 0 ? adapter : NULL, .power = power_now(p),
-        .is_classic = strcmp(classic, "off") != 0, .classic_peer = strchr(classic, ':') != NULL ? classic : NULL,
-    };
     enum err err;
 
     if (strcmp(adapter, "off") == 0)
         return;
+    struct bluetooth_config config = {
+        .adapter = strcmp(adapter, "auto") != 0 ? adapter : NULL, .power = power_now(p),
+        .is_classic = strcmp(classic, "off") != 0, .classic_peer = strchr(classic, ':') != NULL ? classic : NULL,
+    };
     if (config.is_classic)
         log_line(p->log, LOG_LEVEL_WARNING, "classic Bluetooth shows the adapter's fixed address: this node can be followed");
     if ((err = bluetooth_new(&p->bluetooth, e->base, p->host, p->node, &p->rng, &config)) != ERR_NONE)
@@ -320,17 +320,24 @@ static void on_epoch(evutil_socket_t fd, short what, void *ctx)
 }
 
 /* People plug and unplug while the daemon runs. */
+static void follow_power(struct parts *p)
+{
+    enum power_source before = p->power;
+
+    if (p->bluetooth == NULL)
+        return;
+    enum bluetooth_power now = power_now(p);
+    if (p->power != before)
+        bluetooth_set_power(p->bluetooth, now);
+}
+
 static void on_power(evutil_socket_t fd, short what, void *ctx)
 {
     struct engine *e = ctx;
-    struct parts *p = e->parts;
-    enum power_source before = p->power;
-    enum bluetooth_power now = power_now(p);
 
     (void)fd;
     (void)what;
-    if (p->bluetooth != NULL && p->power != before)
-        bluetooth_set_power(p->bluetooth, now);
+    follow_power(e->parts);
 }
 
 static void on_wall(evutil_socket_t fd, short what, void *ctx)
@@ -456,7 +463,7 @@ enum err engine_reload(struct engine *e, const struct config *old, char why[256]
         start_bluetooth(e);
     }
     if (c->bluetooth_power != old->bluetooth_power)
-        on_power(-1, 0, e);
+        follow_power(p);
     if (strcmp(c->watch_folder, old->watch_folder) != 0) {
         spool_watch_free(p->watch);
         p->watch = NULL;

@@ -7,7 +7,9 @@
 
 #define DEVICE "org.bluez.Device1"
 
-enum step { STEP_NONE, STEP_USED, STEP_LINGERING, STEP_ASKING, STEP_ENDING };
+/* From ASKING_PAIRED on it is being ended: BlueZ is asked whether its owner has paired it, then whether he trusts it, and then
+ * to disconnect. */
+enum step { STEP_NONE, STEP_USED, STEP_LINGERING, STEP_ASKING_PAIRED, STEP_ASKING_TRUSTED, STEP_ENDING };
 
 struct connection {
     struct bluetooth_connections *table;
@@ -16,7 +18,6 @@ struct connection {
     uint8_t advert[ADVERT_RANDOM_LEN];   /* zero: unknown */
     unsigned channels;
     uint64_t end_ms;             /* LINGERING */
-    bool is_trusted;             /* what was asked first */
     sd_bus_slot *call;
 };
 
@@ -40,6 +41,8 @@ static void forget(struct connection *c)
     c->call = sd_bus_slot_unref(c->call);
     c->step = STEP_NONE;
 }
+
+static bool is_being_ended(const struct connection *c) { return c->step >= STEP_ASKING_PAIRED; }
 
 /* Its own slot, a free one, or that of the one that would have been ended next. */
 static struct connection *slot_for(struct bluetooth_connections *t, const struct bt_address *address)
@@ -98,7 +101,7 @@ static int on_ended(sd_bus_message *m, void *ctx, sd_bus_error *error)
     return 0;
 }
 
-static bool ask(struct connection *c, const char *property);
+static bool ask(struct connection *c, enum step step);
 
 static int on_answer(sd_bus_message *m, void *ctx, sd_bus_error *error)
 {
@@ -117,9 +120,8 @@ static int on_answer(sd_bus_message *m, void *ctx, sd_bus_error *error)
         over(c);
         return 0;
     }
-    if (!c->is_trusted) {
-        c->is_trusted = true;
-        if (!ask(c, "Trusted"))
+    if (c->step == STEP_ASKING_PAIRED) {
+        if (!ask(c, STEP_ASKING_TRUSTED))
             over(c);
         return 0;
     }
@@ -129,20 +131,19 @@ static int on_answer(sd_bus_message *m, void *ctx, sd_bus_error *error)
     return 0;
 }
 
-static bool ask(struct connection *c, const char *property)
+static bool ask(struct connection *c, enum step step)
 {
     sd_bus_message *m = message_to(c, "org.freedesktop.DBus.Properties", "Get");
 
-    if (m != NULL && sd_bus_message_append(m, "ss", DEVICE, property) < 0)
+    c->step = step;
+    if (m != NULL && sd_bus_message_append(m, "ss", DEVICE, step == STEP_ASKING_PAIRED ? "Paired" : "Trusted") < 0)
         m = sd_bus_message_unref(m);
     return bluetooth_bus_call(c->table->bus, m, &c->call, on_answer, c);
 }
 
 static void end(struct connection *c)
 {
-    c->step = STEP_ASKING;
-    c->is_trusted = false;
-    if (!ask(c, "Paired"))
+    if (!ask(c, STEP_ASKING_PAIRED))
         forget(c);
 }
 
@@ -163,7 +164,7 @@ void bluetooth_connections_used(struct bluetooth_connections *t, const struct bt
 
 static void linger(struct connection *c, uint64_t end_ms)
 {
-    if (c == NULL || c->channels > 0 || c->step == STEP_ASKING || c->step == STEP_ENDING)
+    if (c == NULL || c->channels > 0 || is_being_ended(c))
         return;
     c->step = STEP_LINGERING;
     c->end_ms = end_ms;
@@ -197,7 +198,7 @@ bool bluetooth_connections_may_call(struct bluetooth_connections *t, const struc
             continue;
         if (!is_same)
             linger(c, now_ms);
-        may = may && c->step != STEP_ASKING && c->step != STEP_ENDING && is_same;
+        may = may && is_same && !is_being_ended(c);
     }
     return may;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The real daemon and what it tells its owner: each state Bluetooth may be in, by `staffetta status` and `doctor`, and back."""
-import shutil, signal
+import shutil
 from radio import *
 
 SYSTEM_D = '/etc/dbus-1/system.d/'
@@ -79,15 +79,6 @@ def prepare():
         os.chmod(os.path.join(PLACE, name), 0o755)
 
 
-def bluez(is_on, *arguments):
-    for pid in shell('pidof', 'bluetoothd').stdout.split():
-        os.kill(int(pid), signal.SIGTERM)
-    until(10, lambda: not shell('pidof', 'bluetoothd').stdout, 'end of bluetoothd')
-    if is_on:
-        log = open('/run/btvm/bluetoothd.log', 'a')
-        subprocess.Popen(['/usr/libexec/bluetooth/bluetoothd', '--nodetach', *(arguments or ['--experimental'])], stdout=log, stderr=log)
-
-
 def controllers(*arguments):
     """Plugs in emulated ones; returns what unplugs them. With two processors at work the kernel's first command can overtake
     the answer that btvirt waits for: so one rests meanwhile."""
@@ -159,9 +150,9 @@ def power_states():
     power('hci0', True)
     d.tells(WORKS)
     d.advertises()
-    bluez(False)
+    bluez_stop()
     d.tells('bluetoothd does not run', 'systemctl enable --now bluetooth')
-    bluez(True)
+    bluez_start()
     d.tells(WORKS)
     d.advertises()
     d.stop()
@@ -273,7 +264,7 @@ def resident_kib(pid):
 def lying_bus():
     """Somebody else has BlueZ's name: he does not answer, or answers wrongly, or tells of thousands of devices. Nothing hangs,
     nothing grows, it is counted, and the real one is found again."""
-    bluez(False)
+    bluez_stop()
     d = Daemon()
     d.tells('bluetoothd does not run')
     before = resident_kib(d.process.pid)
@@ -297,7 +288,7 @@ def lying_bus():
         liar.kill()
     assert info['bus_faults'] > 0 and info['adverts_malformed'] > 0 and info['heard'] <= 128, info
     assert resident_kib(d.process.pid) <= before + 2048, (before, resident_kib(d.process.pid))
-    bluez(True)
+    bluez_start()
     d.tells(WORKS)
     d.advertises()
     say('and a bluetoothd that hangs')

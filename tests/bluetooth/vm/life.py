@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Nothing lasts: bluetoothd restarts, adapters go off and come back, and neighbours vanish two hundred times."""
-import random, signal
+import random
 from radio import *
 
 SCAN = 'scan=1200/200'
@@ -19,6 +19,13 @@ def works(*nodes, seconds=40):
         n.wait(seconds, 'count', lambda e: e['bundles'] == max(counts) + len(nodes))
 
 
+def block(adapter, is_blocked):
+    """As `rfkill block` does."""
+    for path in shell('sh', '-c', 'ls -d /sys/class/rfkill/rfkill*').stdout.split():
+        if open(path + '/type').read().strip() == 'bluetooth' and open(path + '/name').read().strip() == adapter:
+            open(path + '/soft', 'w').write('1' if is_blocked else '0')
+
+
 def lost(adapter):
     """Ends the connections of this adapter whose other end went without a word: a real controller does so by itself when it has heard
     nothing for 420 ms, an emulated one never, and kernel 6.1 does not survive a second connection beside such a one."""
@@ -28,23 +35,11 @@ def lost(adapter):
             shell('busctl', 'call', 'org.bluez', path, 'org.bluez.Device1', 'Disconnect')
 
 
-def bluez_kill():
-    for pid in shell('pidof', 'bluetoothd').stdout.split():
-        os.kill(int(pid), signal.SIGTERM)
-    until(10, lambda: not shell('pidof', 'bluetoothd').stdout, 'end of bluetoothd')
-
-
-def bluez_start():
-    log = open('/run/btvm/bluetoothd.log', 'a')
-    arguments = os.environ.get('BTVM_BLUETOOTHD', '--experimental').split()
-    subprocess.Popen(['/usr/libexec/bluetooth/bluetoothd', '--nodetach', *arguments], stdout=log, stderr=log)
-
-
 def life():
     a, b = node('hci0', SCAN), node('hci1', DEAF)
     works(a, b)
     say('bluetoothd stops and starts')
-    bluez_kill()
+    bluez_stop()
     for n in (a, b):
         n.wait(20, 'state', lambda e: e['state'] == 'bluetoothd does not run')
     time.sleep(2)
@@ -63,14 +58,10 @@ def life():
         n.wait(20, 'advertising', lambda e: e['on'])
     works(a, b)
     say('blocked by rfkill')
-    for what in ('1', '0'):
-        for path in shell('sh', '-c', 'ls -d /sys/class/rfkill/rfkill*').stdout.split():
-            if open(path + '/type').read().strip() == 'bluetooth' and open(path + '/name').read().strip() == 'hci0':
-                open(path + '/soft', 'w').write(what)
-        a.wait(20, 'state', lambda e: e['state'] == ('the Bluetooth adapter is off' if what == '1' else 'Bluetooth works')) \
-            if what == '1' else None
-        if what == '1':
-            lost('hci1')
+    block('hci0', True)
+    a.wait(20, 'state', lambda e: e['state'] == 'the Bluetooth adapter is off')
+    lost('hci1')
+    block('hci0', False)
     if not is_powered('hci0'):
         power('hci0', True)
     a.wait(20, 'state', lambda e: e['state'] == 'Bluetooth works')

@@ -1,5 +1,5 @@
 """What the tests in the virtual machine share: programs that tell of themselves in JSON lines, and BlueZ by busctl."""
-import json, os, queue, re, socket, struct, subprocess, sys, threading, time
+import json, os, queue, re, signal, socket, struct, subprocess, sys, threading, time
 
 BIN = os.environ.get('STA_BIN', 'build/bin')
 FAILURES = []
@@ -162,6 +162,18 @@ def until(seconds, claim, what):
         if time.monotonic() > end:
             raise Failed('no %s within %g s' % (what, seconds))
         time.sleep(0.1)
+
+
+def bluez_stop():
+    for pid in shell('pidof', 'bluetoothd').stdout.split():
+        os.kill(int(pid), signal.SIGTERM)
+    until(10, lambda: not shell('pidof', 'bluetoothd').stdout, 'end of bluetoothd')
+
+
+def bluez_start():
+    log = open('/run/btvm/bluetoothd.log', 'a')
+    arguments = os.environ.get('BTVM_BLUETOOTHD', '--experimental').split()
+    subprocess.Popen(['/usr/libexec/bluetooth/bluetoothd', '--nodetach', *arguments], stdout=log, stderr=log)
 
 
 def fresh(*adapters):
