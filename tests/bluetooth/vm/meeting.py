@@ -152,14 +152,20 @@ def hostile():
     a.wait(20, 'advertising', lambda e: e['on'] and e['gatt'])
     before = a.ask()
     psm = 0xd7
-    for how, count in (('silent', 12), ('rubbish', 12)):
-        p = Program(how, 'bt_pipe', how, B, A, psm, count)
-        e = p.wait(90, 'closed')
-        # The kernel itself turns some away when more wait than a listener may have; who got in does not stay. Kernel 6.1 can lose a
-        # channel's goodbye where bluetoothd opens its own at the same time (both sides number their requests alike).
-        assert e['opened'] >= 4 and e['channels'] >= e['opened'] - 2, e
-        p.stop()
-        say(how, 'descriptors', a.ask()['fds'])
+    for how in ('silent', 'rubbish'):
+        opened, closed = 0, 0
+        for _ in range(10):
+            p = Program(how, 'bt_pipe', how, B, A, psm, 12)
+            e = p.wait(90, 'closed')
+            opened, closed = opened + e['opened'], closed + e['channels']
+            p.stop()
+            # The kernel itself turns some away when more wait than a listener may have.
+            if opened >= 12:
+                break
+        # Who got in does not stay. Kernel 6.1 can lose a channel's goodbye where bluetoothd opens its own at the same time (both
+        # sides number their requests alike).
+        assert opened >= 12 and closed >= opened - 2, (how, opened, closed)
+        say(how, opened, 'channels; descriptors', a.ask()['fds'])
     fresh('hci1')
     p = Program('garbage', 'bt_phone', 'hci1', A, 'garbage=600')
     p.wait(120, 'silent')

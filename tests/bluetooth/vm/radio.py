@@ -205,7 +205,8 @@ def explain():
             print('     ', line)
         p.kill()
     if not shell('pidof', 'bluetoothd').stdout:
-        say('bluetoothd is gone')
+        say('bluetoothd is gone; it is started again for what follows')
+        bluez_start()
 
 
 def scenario(name, call, *args):
