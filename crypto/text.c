@@ -40,6 +40,18 @@ enum err text_base64_decode(uint8_t *to, size_t cap, size_t *len, struct bytes i
     return ERR_NONE;
 }
 
+size_t text_base64_padded_len(size_t len)
+{
+    return (len + 2) / 3 * 4;
+}
+
+void text_base64_padded(char *to, struct bytes in)
+{
+    char *got = sodium_bin2base64(to, text_base64_padded_len(in.len) + 1, in.at, in.len, sodium_base64_VARIANT_ORIGINAL);
+
+    assert(got == to);
+}
+
 void text_hex(char *to, struct bytes in)
 {
     sodium_bin2hex(to, in.len * 2 + 1, in.at, in.len);

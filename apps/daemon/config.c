@@ -54,6 +54,9 @@ const struct config_key config_keys[] = {
     { "gateways", CONFIG_PATH, FIELD(gateways), "FILE", "", 0, 0, "file of gateway links, one a line",
       "For relays, which have no identity to keep them with; `staffetta gateway add` is for people. Whoever reads the file can use "
       "the invites.", true },
+    { "proxy", CONFIG_PROXY, FIELD(proxy), "URL", "off", 0, 0, "reach the gateways through a proxy, such as tor://localhost:9050",
+      "socks5://HOST:PORT, tor://HOST:PORT (a circuit of its own for each gateway) or http://HOST:PORT; USER:PASSWORD@ may stand before "
+      "the host. Names are looked up by the proxy, and nothing goes to a gateway beside it. Neighbours are not called through it.", true },
     { "bridge", CONFIG_SWITCH, FIELD(is_bridge), NULL, "no", 0, 0, "fetch all that a gateway has, for the neighbours here",
       "Otherwise a node hands over to its gateway what it carries for anybody, and fetches only its own, hidden among "
       "decoys. A bridge brings a village on the internet's edge everybody's.", true },
@@ -169,6 +172,14 @@ static enum err read_classic(char *to, const char *text, char why[CONFIG_WHY_MAX
     return read_text(to, BLUETOOTH_ADDRESS_LEN, text, why);
 }
 
+static enum err read_proxy(struct proxy *to, const char *text, char why[CONFIG_WHY_MAX])
+{
+    char what[256] = "";
+    enum err e = proxy_parse(to, text, what);
+
+    return e == ERR_NONE ? e : config_fail(e, why, "%s", what);
+}
+
 static enum err read_quantity(uint64_t *to, const struct config_key *key, const char *text, char why[CONFIG_WHY_MAX])
 {
     static const char *const forms[] = {
@@ -215,6 +226,8 @@ static enum err read_value(struct config *c, const struct config_key *key, const
         return read_level(field, text, why);
     case CONFIG_POWER:
         return read_power(field, text, why);
+    case CONFIG_PROXY:
+        return read_proxy(field, text, why);
     case CONFIG_CLASSIC:
         return read_classic(field, text, why);
     case CONFIG_PORT:

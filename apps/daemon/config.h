@@ -14,6 +14,7 @@
 #include "apps/profile/profile.h"
 #include "mesh/links/bluetooth.h"
 #include "mesh/links/lan.h"
+#include "mesh/links/proxy.h"
 
 enum {
     CONFIG_ADDRESS_MAX = 300,        /* "HOST:PORT"; a host name has at most 253 characters */
@@ -38,6 +39,7 @@ struct config {
     char passphrase_file[PROFILE_PATH_MAX];
     char watch_folder[PROFILE_PATH_MAX];
     char gateways[PROFILE_PATH_MAX];         /* a file of links; empty: none */
+    struct proxy proxy;                      /* towards the gateways */
     bool     is_bridge;
     uint64_t capacity_bytes;
     uint64_t receipt_delay_s;
@@ -49,6 +51,7 @@ struct config {
 enum config_kind {
     CONFIG_PATH, CONFIG_ADDRESS, CONFIG_PEERS, CONFIG_SWITCH, CONFIG_PORT, CONFIG_SIZE, CONFIG_SPAN_S, CONFIG_NUMBER_MS,
     CONFIG_LEVEL, CONFIG_ADAPTER, CONFIG_POWER, CONFIG_CLASSIC,
+    CONFIG_PROXY,
 };
 
 struct config_key {

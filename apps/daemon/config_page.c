@@ -135,6 +135,7 @@ static const char *value_words(const struct config_key *key)
     case CONFIG_LEVEL: return "error warning info debug";
     case CONFIG_ADAPTER: return "auto off hci0";
     case CONFIG_POWER: return "auto mains battery low";
+    case CONFIG_PROXY: return "off tor://localhost:9050 socks5:// http://";
     case CONFIG_CLASSIC: return "off listen";
     default: return "";
     }

@@ -454,7 +454,8 @@ enum err engine_reload(struct engine *e, const struct config *old, char why[256]
         if (err != ERR_NONE)
             return err;
     }
-    if (strcmp(c->gateways, old->gateways) != 0 || c->is_bridge != old->is_bridge || c->gateways[0] != '\0')
+    if (strcmp(c->gateways, old->gateways) != 0 || c->is_bridge != old->is_bridge || c->gateways[0] != '\0' ||
+        memcmp(&c->proxy, &old->proxy, sizeof c->proxy) != 0)
         p->is_mailbox_stale = true;
     engine_poke(e);
     if (strcmp(c->bluetooth, old->bluetooth) != 0 || strcmp(c->bluetooth_classic, old->bluetooth_classic) != 0) {

@@ -74,6 +74,7 @@ void gateways_load(struct parts *p)
 
     if (list == NULL)
         return;
+    uplink_set_proxy(p->uplink, &p->config->proxy);
     (void)uplink_set_gateways(p->uplink, list, gateways_list(p, list));
     profile_wipe(list, UPLINK_GATEWAYS_MAX * sizeof *list);
     free(list);

@@ -64,16 +64,13 @@ bool token_is_proven(const uint8_t token[TOKEN_LEN], const uint8_t secret[GATEWA
 
 /* ---- The request ---- */
 
-/* 16 random bytes in plain base64, which ends in "==": base64url with its two characters put back. */
 static void draw_websocket_key(char to[WEBSOCKET_KEY_LEN + 1], const struct rng *rng)
 {
     uint8_t random[16];
 
     rng_fill(rng, random, sizeof random);
-    text_base64(to, bytes_of(random, sizeof random));
-    for (char *at = to; *at != '\0'; at++)
-        *at = *at == '-' ? '+' : *at == '_' ? '/' : *at;
-    memcpy(to + WEBSOCKET_KEY_LEN - 2, "==", 3);
+    assert(text_base64_padded_len(sizeof random) == WEBSOCKET_KEY_LEN);
+    text_base64_padded(to, bytes_of(random, sizeof random));
 }
 
 size_t request_write(char to[REQUEST_TEXT_MAX], const char *host, const uint8_t token[TOKEN_LEN], const struct rng *rng)

@@ -39,7 +39,8 @@ struct try {
     struct lan_resolve *lookup;
     struct lan_address found[LAN_RESOLVE_MAX];
     size_t found_count, found_at;
-    struct bufferevent *bev;       /* NULL: being looked up */
+    struct bufferevent *bev;       /* NULL: being looked up; until the proxy has agreed it is in clear, and `ssl` NULL */
+    struct proxy_talk talk;
     SSL *ssl;                      /* bev owns it */
     uint8_t binding[TOKEN_BINDING_LEN];
 };
@@ -50,6 +51,7 @@ struct uplink {
     struct node *node;
     struct rng rng;
     SSL_CTX *tls;
+    struct proxy proxy;
     struct event *timer;           /* the next try, or the next address of the race */
     struct event *news;
     struct known known[UPLINK_GATEWAYS_MAX];
@@ -267,38 +269,125 @@ static bool prepare_tls(struct try *t)
     return is_good;
 }
 
+static bool begin_tls(struct try *t, int fd);
+
+static void on_proxy_event(struct bufferevent *bev, short what, void *ctx)
+{
+    struct try *t = ctx;
+    const struct gateway *g = &t->uplink->known[t->gateway].gateway;
+    struct lan_place to = { .port = g->addresses[t->address].port };
+    uint8_t say[PROXY_SAY_MAX];
+    size_t len;
+
+    if ((what & BEV_EVENT_CONNECTED) == 0) {
+        try_failed(t, (what & BEV_EVENT_TIMEOUT) != 0 ? "the proxy does not answer" :
+                      (what & BEV_EVENT_EOF) != 0     ? "the proxy hung up" : "the proxy cannot be reached");
+        return;
+    }
+    snprintf(to.host, sizeof to.host, "%s", g->addresses[t->address].host);
+    proxy_talk_begin(&t->talk, &t->uplink->proxy, &to, bytes_of(g->key, sizeof g->key), say, &len);
+    if (bufferevent_write(bev, say, len) != 0)
+        try_failed(t, "out of memory");
+    secret_wipe(say, sizeof say);
+}
+
+static void on_proxy_readable(struct bufferevent *bev, void *ctx)
+{
+    struct evbuffer *in = bufferevent_get_input(bev);
+    struct try *t = ctx;
+    uint8_t say[PROXY_SAY_MAX];
+    size_t heard = evbuffer_get_length(in), used, len;
+    const uint8_t *at = evbuffer_pullup(in, -1);
+
+    enum proxy_step step = proxy_talk_hear(&t->talk, bytes_of(at, heard), &used, say, &len);
+    evbuffer_drain(in, used);
+    if (step == PROXY_REFUSED) {
+        try_failed(t, t->talk.why);
+    } else if (step == PROXY_OPEN) {
+        int fd = (int)bufferevent_getfd(bev);
+
+        /* The descriptor outlives the clear part; its buffer is empty, for the gateway does not speak first. */
+        bufferevent_setfd(bev, -1);
+        bufferevent_free(bev);
+        t->bev = NULL;
+        if (!begin_tls(t, fd))
+            try_failed(t, "out of memory");
+    } else if (len > 0 && bufferevent_write(bev, say, len) != 0) {
+        try_failed(t, "out of memory");
+    }
+    secret_wipe(say, sizeof say);
+}
+
+/* Over a connection that is yet to be made, or, through a proxy, is there. False: out of memory, and `fd` is closed. */
+static bool begin_tls(struct try *t, int fd)
+{
+    struct timeval patience = { UPLINK_TRY_MS / 1000, 0 };
+
+    t->bev = prepare_tls(t) ? bufferevent_openssl_socket_new(t->uplink->base, fd, t->ssl, BUFFEREVENT_SSL_CONNECTING,
+                                                             BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS)
+                            : NULL;
+    if (t->bev == NULL) {
+        SSL_free(t->ssl);
+        t->ssl = NULL;
+        close(fd);
+        return false;
+    }
+    bufferevent_openssl_set_allow_dirty_shutdown(t->bev, 1);
+    bufferevent_setcb(t->bev, on_try_readable, NULL, on_try_event, t);
+    bufferevent_set_timeouts(t->bev, &patience, &patience);
+    bufferevent_enable(t->bev, EV_READ | EV_WRITE);
+    return true;
+}
+
+/* The same for the clear part before it. */
+static bool begin_proxy(struct try *t, int fd)
+{
+    struct timeval patience = { UPLINK_TRY_MS / 1000, 0 };
+
+    t->bev = bufferevent_socket_new(t->uplink->base, fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+    if (t->bev == NULL) {
+        close(fd);
+        return false;
+    }
+    bufferevent_setcb(t->bev, on_proxy_readable, NULL, on_proxy_event, t);
+    bufferevent_setwatermark(t->bev, EV_READ, 0, PROXY_HEAR_MAX);
+    bufferevent_set_timeouts(t->bev, &patience, &patience);
+    bufferevent_enable(t->bev, EV_READ | EV_WRITE);
+    return true;
+}
+
 static void try_next_address(struct try *t)
 {
     struct uplink *u = t->uplink;
     struct sockaddr_storage to;
-    struct timeval patience = { UPLINK_TRY_MS / 1000, 0 };
     unsigned dead_ms = DEAD_MS;
 
     memset(&to, 0, sizeof to);
     size_t len = lan_address_to_system(&t->found[t->found_at++], &to);
     int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (len == 0 || fd < 0 || !prepare_tls(t)) {
+    if (len == 0 || fd < 0) {
         if (fd >= 0)
             close(fd);
         try_failed(t, "no socket");
         return;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
-    t->bev = bufferevent_openssl_socket_new(u->base, fd, t->ssl, BUFFEREVENT_SSL_CONNECTING,
-                                            BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-    if (t->bev == NULL) {
-        SSL_free(t->ssl);
-        t->ssl = NULL;
-        close(fd);
+    if (!(u->proxy.kind == PROXY_NONE ? begin_tls(t, fd) : begin_proxy(t, fd)))
         try_failed(t, "out of memory");
-        return;
-    }
-    bufferevent_openssl_set_allow_dirty_shutdown(t->bev, 1);
-    bufferevent_setcb(t->bev, on_try_readable, NULL, on_try_event, t);
-    bufferevent_set_timeouts(t->bev, &patience, &patience);
-    bufferevent_enable(t->bev, EV_READ | EV_WRITE);
-    if (bufferevent_socket_connect(t->bev, (struct sockaddr *)&to, (int)len) != 0)
+    else if (bufferevent_socket_connect(t->bev, (struct sockaddr *)&to, (int)len) != 0)
         try_failed(t, "unreachable");
+}
+
+/* Whom to call for the nth address of a gateway: the proxy if there is one, for names behind it are its own affair. */
+static struct lan_place place_of(const struct uplink *u, size_t gateway, size_t address)
+{
+    const struct gateway *g = &u->known[gateway].gateway;
+    struct lan_place place = { .port = g->addresses[address].port };
+
+    if (u->proxy.kind != PROXY_NONE)
+        return u->proxy.at;
+    snprintf(place.host, sizeof place.host, "%s", g->addresses[address].host);
+    return place;
 }
 
 static void on_resolved(void *ctx, const struct lan_address *list, size_t count)
@@ -310,20 +399,19 @@ static void on_resolved(void *ctx, const struct lan_address *list, size_t count)
     t->found_at = 0;
     for (size_t i = 0; i < t->found_count; i++) {
         t->found[i] = list[i];
-        t->found[i].port = t->uplink->known[t->gateway].gateway.addresses[t->address].port;
+        t->found[i].port = place_of(t->uplink, t->gateway, t->address).port;
     }
     if (count == 0)
-        try_failed(t, "its name is not found");
+        try_failed(t, t->uplink->proxy.kind == PROXY_NONE ? "its name is not found" : "the proxy's name is not found");
     else
         try_next_address(t);
 }
 
 static void try_start(struct uplink *u, struct try *t, size_t gateway, size_t address)
 {
-    struct lan_place place = { .port = u->known[gateway].gateway.addresses[address].port };
+    struct lan_place place = place_of(u, gateway, address);
     struct lan_address numeric;
 
-    snprintf(place.host, sizeof place.host, "%s", u->known[gateway].gateway.addresses[address].host);
     *t = (struct try){ .uplink = u, .is_used = true, .gateway = gateway, .address = address };
     if (lan_place_is_numeric(&place, &numeric))
         on_resolved(t, &numeric, 1);
@@ -489,6 +577,19 @@ enum err uplink_set_gateways(struct uplink *u, const struct gateway *list, size_
     if (u->link == 0 && count > 0)
         set_timer(u, 0);
     return ERR_NONE;
+}
+
+void uplink_set_proxy(struct uplink *u, const struct proxy *proxy)
+{
+    if (memcmp(&u->proxy, proxy, sizeof u->proxy) == 0)
+        return;
+    stop_tries(u);
+    u->proxy = *proxy;
+    u->pause_ms = UPLINK_PAUSE_MS;
+    if (u->link != 0)
+        host_link_drop(u->host, u->link);
+    else if (u->known_count > 0)
+        set_timer(u, 0);
 }
 
 static uint8_t shortest(const struct mailbox_prefix *prefixes, size_t count)

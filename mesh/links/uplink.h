@@ -9,6 +9,7 @@
 
 #include "mesh/links/gateway_link.h"
 #include "mesh/links/host.h"
+#include "mesh/links/proxy.h"
 
 enum {
     UPLINK_GATEWAYS_MAX = 16,
@@ -29,6 +30,10 @@ void     uplink_free(struct uplink *u);   /* takes NULL; the link goes down */
 /* Replaces the list, in order of preference. What is known of gateways that stay is kept; a link to one that does not is
  * dropped. ERR_TOO_LARGE. */
 enum err uplink_set_gateways(struct uplink *u, const struct gateway *list, size_t count);
+
+/* Through whom, from now on; PROXY_NONE: directly. A link that went another way is dropped. With a proxy, nothing at all
+ * goes out beside it: no name is looked up here but the proxy's own. */
+void     uplink_set_proxy(struct uplink *u, const struct proxy *proxy);
 
 /* What to fetch, from now on. ERR_TOO_LARGE: more than MAILBOX_PREFIXES_MAX; ERR_NO_MEMORY. */
 enum err uplink_set_prefixes(struct uplink *u, const struct mailbox_prefix *prefixes, size_t count);

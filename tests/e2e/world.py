@@ -204,6 +204,7 @@ class World:
         self.folder = tempfile.mkdtemp(prefix="staffetta-e2e-")
         self.keep = keep
         self.daemons, self.others, self.made, self.number = [], [], [], 0
+        self.folders = []     # made elsewhere
         self.people = {}
         # What the person who runs this has configured for a node of their own is none of these nodes' business.
         os.environ["XDG_CONFIG_HOME"] = os.path.join(self.folder, "config")
@@ -256,6 +257,8 @@ class World:
         for name in self.made:
             subprocess.run(["ip", "netns", "del", name], capture_output=True)
         self.made = []
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)
         if not self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 
