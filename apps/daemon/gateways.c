@@ -68,6 +68,43 @@ size_t gateways_list(struct parts *p, struct gateway out[UPLINK_GATEWAYS_MAX])
     return l.count;
 }
 
+/* ---- Cursors: 'c' || key of the gateway -> bits || cursor ---- */
+
+enum { CURSOR_NAME_LEN = 1 + GATEWAY_PUBLIC_LEN, CURSOR_RECORD_LEN = 1 + MAILBOX_CURSOR_LEN };
+
+static struct bytes cursor_name(uint8_t to[CURSOR_NAME_LEN], const uint8_t key[GATEWAY_PUBLIC_LEN])
+{
+    to[0] = 'c';
+    memcpy(to + 1, key, GATEWAY_PUBLIC_LEN);
+    return bytes_of(to, CURSOR_NAME_LEN);
+}
+
+void gateways_keep_cursor(struct parts *p, const uint8_t key[GATEWAY_PUBLIC_LEN])
+{
+    uint8_t name[CURSOR_NAME_LEN], record[CURSOR_RECORD_LEN];
+    struct uplink_cursor c;
+
+    if (p->archive == NULL || !uplink_cursor(p->uplink, key, &c))
+        return;
+    record[0] = c.bits;
+    memcpy(record + 1, c.cursor, MAILBOX_CURSOR_LEN);
+    if (archive_put(p->archive, ARCHIVE_GATEWAY, cursor_name(name, key), bytes_of(record, sizeof record)) != ERR_NONE)
+        log_line(p->log, LOG_LEVEL_DEBUG, "a gateway's cursor is not kept");
+}
+
+static void restore_cursor(struct parts *p, const uint8_t key[GATEWAY_PUBLIC_LEN])
+{
+    uint8_t name[CURSOR_NAME_LEN];
+    struct uplink_cursor c;
+    struct bytes record;
+
+    if (archive_get(p->archive, ARCHIVE_GATEWAY, cursor_name(name, key), &record) != ERR_NONE || record.len != CURSOR_RECORD_LEN)
+        return;
+    c.bits = record.at[0];
+    memcpy(c.cursor, record.at + 1, MAILBOX_CURSOR_LEN);
+    uplink_restore_cursor(p->uplink, key, &c);
+}
+
 void gateways_load(struct parts *p)
 {
     struct gateway *list = p->uplink != NULL ? calloc(UPLINK_GATEWAYS_MAX, sizeof *list) : NULL;
@@ -75,7 +112,10 @@ void gateways_load(struct parts *p)
     if (list == NULL)
         return;
     uplink_set_proxy(p->uplink, &p->config->proxy);
-    (void)uplink_set_gateways(p->uplink, list, gateways_list(p, list));
+    size_t count = gateways_list(p, list);
+    (void)uplink_set_gateways(p->uplink, list, count);
+    for (size_t i = 0; i < count && p->archive != NULL; i++)
+        restore_cursor(p, list[i].key);
     profile_wipe(list, UPLINK_GATEWAYS_MAX * sizeof *list);
     free(list);
 }
@@ -162,6 +202,7 @@ static bool has_address(const struct gateway *g, const char *host)
 enum err gateways_remove(struct parts *p, const char *host, size_t *count)
 {
     struct gateway *list = calloc(UPLINK_GATEWAYS_MAX, sizeof *list);
+    uint8_t cursor[CURSOR_NAME_LEN];
     enum err e = list == NULL ? ERR_NO_MEMORY : p->archive == NULL ? ERR_STATE : ERR_NONE;
 
     *count = 0;
@@ -178,6 +219,8 @@ enum err gateways_remove(struct parts *p, const char *host, size_t *count)
         }
         if (e == ERR_NONE)
             e = archive_delete(p->archive, ARCHIVE_GATEWAY, name);
+        if (e == ERR_NONE && (e = archive_delete(p->archive, ARCHIVE_GATEWAY, cursor_name(cursor, list[i].key))) == ERR_NOT_FOUND)
+            e = ERR_NONE;
         ++*count;
     }
     free(list);

@@ -13,6 +13,10 @@ void     gateways_load(struct parts *p);
 /* Tells the uplink what to fetch. Costs a hundred hashes; call now and then, and when a card or invite was made. */
 void     gateways_ask(struct parts *p);
 
+/* How far this gateway has been fetched becomes durable with the turn's commit, so that a restart asks only for what is new. A relay has no
+ * archive, and begins anew. */
+void     gateways_keep_cursor(struct parts *p, const uint8_t key[GATEWAY_PUBLIC_LEN]);
+
 /* Adds all gateways of a link; *count of them. Durable with the turn's commit. ERR_MALFORMED, ERR_VERSION, ERR_FULL,
  * ERR_STATE (no archive: a relay). */
 enum err gateways_add(struct parts *p, struct bytes link, size_t *count);

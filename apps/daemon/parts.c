@@ -1,6 +1,7 @@
 /* apps/daemon/parts.c - what a running node consists of. */
 #include "apps/daemon/parts.h"
 
+#include "apps/daemon/gateways.h"
 #include "apps/service/clock.h"
 
 uint64_t parts_now_ms(const struct parts *p)
@@ -40,6 +41,8 @@ void parts_on_event(struct parts *p, const struct node_event *event)
         /* Its clock may be right where ours is not. */
         if (event->kind == NODE_LINK_READY && info.link == event->link)
             p->is_mailbox_stale = true;
+        if (event->kind == NODE_CURSOR && info.link == event->link)
+            gateways_keep_cursor(p, info.gateway_key);
     }
     if (p->bluetooth != NULL)
         bluetooth_on_event(p->bluetooth, event);

@@ -27,7 +27,8 @@ static_assert((int)GATEWAY_PUBLIC_LEN == (int)GATEWAY_KEY_LEN && (int)TOKEN_BIND
 
 struct known {
     struct gateway gateway;
-    uint8_t cursor[MAILBOX_CURSOR_LEN];
+    bool has_cursor;
+    struct uplink_cursor cursor;   /* zeros: the beginning */
 };
 
 /* An address on its way to a link. */
@@ -222,7 +223,7 @@ static void try_won(struct try *t)
     u->links++;
     u->last_error[0] = '\0';
     if (u->prefix_count > 0)
-        (void)node_link_fetch(u->node, link, u->prefixes, u->prefix_count, k->cursor);
+        (void)node_link_fetch(u->node, link, u->prefixes, u->prefix_count, k->cursor.cursor);
 }
 
 static void on_try_readable(struct bufferevent *bev, void *ctx)
@@ -522,6 +523,58 @@ static void on_link_gone(void *ctx, uint32_t link)
     race_lost(u);
 }
 
+static uint8_t shortest(const struct mailbox_prefix *prefixes, size_t count)
+{
+    uint8_t bits = UINT8_MAX;
+
+    for (size_t i = 0; i < count; i++)
+        bits = prefixes[i].bits < bits ? prefixes[i].bits : bits;
+    return bits;
+}
+
+static void forget_cursor(struct known *k)
+{
+    k->has_cursor = false;
+    memset(&k->cursor, 0, sizeof k->cursor);
+}
+
+static struct known *known_by_key(const struct uplink *u, const uint8_t key[GATEWAY_PUBLIC_LEN])
+{
+    for (size_t i = 0; i < u->known_count; i++)
+        if (memcmp(u->known[i].gateway.key, key, GATEWAY_PUBLIC_LEN) == 0)
+            return (struct known *)&u->known[i];
+    return NULL;
+}
+
+bool uplink_cursor(const struct uplink *u, const uint8_t key[GATEWAY_PUBLIC_LEN], struct uplink_cursor *out)
+{
+    const struct known *k = known_by_key(u, key);
+
+    if (k == NULL || !k->has_cursor)
+        return false;
+    *out = k->cursor;
+    return true;
+}
+
+void uplink_restore_cursor(struct uplink *u, const uint8_t key[GATEWAY_PUBLIC_LEN], const struct uplink_cursor *cursor)
+{
+    struct known *k = known_by_key(u, key);
+
+    if (k == NULL || k->has_cursor || (u->prefix_count > 0 && shortest(u->prefixes, u->prefix_count) < cursor->bits))
+        return;
+    k->has_cursor = true;
+    k->cursor = *cursor;
+}
+
+static void learn_cursor(struct uplink *u, const uint8_t cursor[MAILBOX_CURSOR_LEN])
+{
+    struct known *k = &u->known[u->link_gateway];
+
+    k->has_cursor = true;
+    k->cursor.bits = shortest(u->prefixes, u->prefix_count);
+    memcpy(k->cursor.cursor, cursor, MAILBOX_CURSOR_LEN);
+}
+
 void uplink_on_event(struct uplink *u, const struct node_event *event)
 {
     if (u->link == 0 || event->link != u->link)
@@ -529,7 +582,7 @@ void uplink_on_event(struct uplink *u, const struct node_event *event)
     if (event->kind == NODE_LINK_READY)
         u->is_ready = true;
     else if (event->kind == NODE_CURSOR)
-        memcpy(u->known[u->link_gateway].cursor, event->cursor, MAILBOX_CURSOR_LEN);
+        learn_cursor(u, event->cursor);
 }
 
 /* ---- What to reach, and what for ---- */
@@ -562,7 +615,8 @@ enum err uplink_set_gateways(struct uplink *u, const struct gateway *list, size_
         for (size_t k = 0; k < old_count; k++) {
             if (memcmp(old[k].gateway.key, list[i].key, sizeof list[i].key) != 0)
                 continue;
-            memcpy(u->known[i].cursor, old[k].cursor, MAILBOX_CURSOR_LEN);
+            u->known[i].has_cursor = old[k].has_cursor;
+            u->known[i].cursor = old[k].cursor;
             if (u->link != 0 && k == u->link_gateway && memcmp(old[k].gateway.id, list[i].id, sizeof list[i].id) == 0)
                 linked_to = i;
         }
@@ -592,15 +646,6 @@ void uplink_set_proxy(struct uplink *u, const struct proxy *proxy)
         set_timer(u, 0);
 }
 
-static uint8_t shortest(const struct mailbox_prefix *prefixes, size_t count)
-{
-    uint8_t bits = UINT8_MAX;
-
-    for (size_t i = 0; i < count; i++)
-        bits = prefixes[i].bits < bits ? prefixes[i].bits : bits;
-    return bits;
-}
-
 enum err uplink_set_prefixes(struct uplink *u, const struct mailbox_prefix *prefixes, size_t count)
 {
     if (count > MAILBOX_PREFIXES_MAX)
@@ -613,16 +658,16 @@ enum err uplink_set_prefixes(struct uplink *u, const struct mailbox_prefix *pref
     if (count > 0)
         memcpy(copy, prefixes, count * sizeof *copy);
     /* Who asks for more than before has not seen all of what lies before the cursor. */
-    if (shortest(copy, count) < shortest(u->prefixes, u->prefix_count))
-        for (size_t i = 0; i < u->known_count; i++)
-            memset(u->known[i].cursor, 0, MAILBOX_CURSOR_LEN);
+    for (size_t i = 0; i < u->known_count; i++)
+        if (u->known[i].has_cursor && shortest(copy, count) < u->known[i].cursor.bits)
+            forget_cursor(&u->known[i]);
     free(u->prefixes);
     u->prefixes = copy;
     u->prefix_count = count;
     if (u->link == 0)
         return ERR_NONE;
     host_poke(u->host);
-    return node_link_fetch(u->node, u->link, u->prefixes, count, u->known[u->link_gateway].cursor);
+    return node_link_fetch(u->node, u->link, u->prefixes, count, u->known[u->link_gateway].cursor.cursor);
 }
 
 void uplink_info(const struct uplink *u, struct uplink_info *out)
@@ -633,6 +678,8 @@ void uplink_info(const struct uplink *u, struct uplink_info *out)
     out->gateway_count = u->known_count;
     out->link = u->link;
     out->gateway = u->link_gateway;
+    if (u->link != 0 && u->link_gateway < u->known_count)
+        memcpy(out->gateway_key, u->known[u->link_gateway].gateway.key, sizeof out->gateway_key);
     out->is_ready = u->is_ready;
     out->is_trying = u->is_racing;
     out->pause_ms = u->link == 0 && !u->is_racing && u->wake_at_ms > now_ms ? (uint32_t)(u->wake_at_ms - now_ms) : 0;

@@ -41,10 +41,20 @@ enum err uplink_set_prefixes(struct uplink *u, const struct mailbox_prefix *pref
 /* Hand every event of the node over. */
 void     uplink_on_event(struct uplink *u, const struct node_event *event);
 
+/* How far a gateway's mailbox has been fetched, to be kept over a restart: all that was asked for is here up to the cursor. It is worth
+ * nothing to who asks for more than then, which `bits` tells: of the shortest prefix that was asked for. */
+struct uplink_cursor { uint8_t cursor[MAILBOX_CURSOR_LEN], bits; };
+
+/* Of the gateway with this key; false: nothing is known. Restoring does not undo what was learned since the start. */
+bool     uplink_cursor(const struct uplink *u, const uint8_t key[GATEWAY_PUBLIC_LEN], struct uplink_cursor *out);
+void     uplink_restore_cursor(struct uplink *u, const uint8_t key[GATEWAY_PUBLIC_LEN], const struct uplink_cursor *cursor);
+
+
 struct uplink_info {
     size_t   gateway_count;
     uint32_t link;            /* 0: none */
     size_t   gateway;         /* which, when there is a link */
+    uint8_t  gateway_key[GATEWAY_PUBLIC_LEN];   /* its key */
     bool     is_ready;
     bool     is_trying;
     uint32_t pause_ms;        /* until the next try, when none is under way */
