@@ -4,7 +4,6 @@
 
 #include <ifaddrs.h>
 #include <net/if.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,71 +11,55 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "apps/service/clock.h"
 #include "apps/profile/units.h"
+#include "apps/service/clock.h"
+#include "apps/service/findings.h"
 
-struct report { json_t *list; };
-
-static void add(struct report *r, const char *check, const char *verdict, const char *remedy, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
-
-static void add(struct report *r, const char *check, const char *verdict, const char *remedy, const char *format, ...)
-{
-    char text[600];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    json_array_append_new(r->list, json_pack("{s:s, s:s, s:s, s:s}", "check", check, "verdict", verdict, "text", text,
-                                             "remedy", remedy));
-}
-
-static void check_folder(struct report *r, const struct parts *p)
+static void check_folder(struct findings *f, const struct parts *p)
 {
     char remedy[PROFILE_PATH_MAX + 64];
     struct stat st;
 
     switch (profile_check_folder(p->paths)) {
     case ERR_NONE:
-        add(r, "data folder", "good", "", "%.500s is yours alone", p->paths->folder);
+        findings_add(f, "data folder", "good", "", "%.500s is yours alone", p->paths->folder);
         break;
     case ERR_REFUSED:
         snprintf(remedy, sizeof remedy, "chmod 700 '%s'", p->paths->folder);
-        add(r, "data folder", "bad", remedy, "others on this machine can look into %.500s", p->paths->folder);
+        findings_add(f, "data folder", "bad", remedy, "others on this machine can look into %.500s", p->paths->folder);
         break;
     default:
-        add(r, "data folder", "bad", "restart staffettad; it makes the folder anew, without what was in it",
-            "%.500s is gone", p->paths->folder);
+        findings_add(f, "data folder", "bad", "restart staffettad; it makes the folder anew, without what was in it",
+                     "%.500s is gone", p->paths->folder);
         return;
     }
     if (stat(p->paths->key, &st) == 0 && (st.st_mode & 077) != 0) {
         snprintf(remedy, sizeof remedy, "chmod 600 '%s'", p->paths->key);
-        add(r, "key file", "bad", remedy, "others on this machine can read the key file");
+        findings_add(f, "key file", "bad", remedy, "others on this machine can read the key file");
     }
 }
 
-static void check_disk(struct report *r, const struct parts *p)
+static void check_disk(struct findings *f, const struct parts *p)
 {
     char text[UNITS_SIZE_TEXT_MAX];
     struct statvfs disk;
 
     if (p->store == NULL || p->trouble[0] != '\0')
-        add(r, "storage", "bad", "free some disk space, or check the disk; the daemon tries again by itself", "%s",
-            p->trouble[0] != '\0' ? p->trouble : "opening");
+        findings_add(f, "storage", "bad", "free some disk space, or check the disk; the daemon tries again by itself", "%s",
+                     p->trouble[0] != '\0' ? p->trouble : "opening");
     if (statvfs(p->paths->folder, &disk) != 0)
         return;
     uint64_t bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
     units_size_text(text, bytes);
     if (p->db != NULL && !db_has_room(p->db))
-        add(r, "disk", "bad", "free some disk space: bundles of others are refused until then", "only %s left", text);
+        findings_add(f, "disk", "bad", "free some disk space: bundles of others are refused until then", "only %s left", text);
     else if (bytes < p->config->capacity_bytes / 4)
-        add(r, "disk", "note", "free some disk space, or set a smaller `capacity`", "%s left, less than this node may want", text);
+        findings_add(f, "disk", "note", "free some disk space, or set a smaller `capacity`", "%s left, less than this node may want", text);
     else
-        add(r, "disk", "good", "", "%s left", text);
+        findings_add(f, "disk", "good", "", "%s left", text);
 }
 
-static void check_store(struct report *r, const struct parts *p)
+static void check_store(struct findings *f, const struct parts *p)
 {
     char bytes[UNITS_SIZE_TEXT_MAX], capacity[UNITS_SIZE_TEXT_MAX];
     struct store_usage u;
@@ -86,29 +69,8 @@ static void check_store(struct report *r, const struct parts *p)
     store_usage(p->store, &u);
     units_size_text(bytes, u.bytes);
     units_size_text(capacity, u.capacity_bytes);
-    add(r, "store", u.fill_percent >= 95 ? "note" : "good", u.fill_percent >= 95 ? "raise `capacity` if the disk allows it" : "",
-        "%zu bundles, %s of %s (%u %%)", u.count, bytes, capacity, (unsigned)u.fill_percent);
-}
-
-static void check_clock(struct report *r)
-{
-    char text[64] = "?";
-    struct tm local;
-    uint64_t wall = clock_wall_or_none();
-
-    if (wall == 0) {
-        add(r, "clock", "bad", "set it: sudo date -s '2026-01-31 12:00'", "the clock stands before 2025");
-        return;
-    }
-    /* As the clock on the wall shows it: that is what it will be compared with. */
-    time_t t = (time_t)wall;
-    if (localtime_r(&t, &local) != NULL)
-        strftime(text, sizeof text, "%Y-%m-%d %H:%M %Z", &local);
-    if (clock_is_synchronised())
-        add(r, "clock", "good", "", "%s, kept right by the network", text);
-    else
-        add(r, "clock", "note", "if this time is wrong, set it: sudo date -s '2026-01-31 12:00'",
-            "%s; nothing checks it, so look at it yourself", text);
+    findings_add(f, "store", u.fill_percent >= 95 ? "note" : "good", u.fill_percent >= 95 ? "raise `capacity` if the disk allows it" : "",
+                 "%zu bundles, %s of %s (%u %%)", u.count, bytes, capacity, (unsigned)u.fill_percent);
 }
 
 /* ---- Network ---- */
@@ -165,61 +127,61 @@ static void count_interfaces(struct interfaces *out)
     freeifaddrs(all);
 }
 
-static void check_network(struct report *r, const struct parts *p)
+static void check_network(struct findings *f, const struct parts *p)
 {
     struct interfaces i;
     struct lan_info l;
 
     count_interfaces(&i);
     if (i.up == 0)
-        add(r, "network", "bad", "join a Wi-Fi, make a hotspot, or plug in a cable; a stick works without: staffetta export",
-            "no network interface is up");
+        findings_add(f, "network", "bad", "join a Wi-Fi, make a hotspot, or plug in a cable; a stick works without: staffetta export",
+                     "no network interface is up");
     else if (i.multicast == 0 && p->config->is_discovery_on)
-        add(r, "network", "bad", "name neighbours by address: --peer ADDR:PORT", "%s: up, but without multicast", i.names);
+        findings_add(f, "network", "bad", "name neighbours by address: --peer ADDR:PORT", "%s: up, but without multicast", i.names);
     else
-        add(r, "network", "good", "", "%s", i.names);
+        findings_add(f, "network", "good", "", "%s", i.names);
     if (p->lan == NULL)
         return;
     lan_info(p->lan, &l);
     if (l.port == 0)
-        add(r, "listening", "bad", "choose a free port: --listen :PORT", "neighbours cannot connect here");
+        findings_add(f, "listening", "bad", "choose a free port: --listen :PORT", "neighbours cannot connect here");
     else
-        add(r, "listening", "good", "", "TCP port %u", (unsigned)l.port);
+        findings_add(f, "listening", "good", "", "TCP port %u", (unsigned)l.port);
     if (!p->config->is_discovery_on)
-        add(r, "discovery", "note", "leave out discovery = no (or --no-discovery) to find neighbours by themselves", "off, as configured");
+        findings_add(f, "discovery", "note", "leave out discovery = no (or --no-discovery) to find neighbours by themselves", "off, as configured");
     else if (l.interfaces == 0 && i.up > 0)
-        add(r, "discovery", "bad", "look for an error in the log; --peer ADDR:PORT works without discovery",
-            "beacons go out on no interface%s%s", l.last_error[0] != '\0' ? ": " : "", l.last_error);
+        findings_add(f, "discovery", "bad", "look for an error in the log; --peer ADDR:PORT works without discovery",
+                     "beacons go out on no interface%s%s", l.last_error[0] != '\0' ? ": " : "", l.last_error);
     else
-        add(r, "discovery", "good", "", "beacons on %u interface%s, UDP port %u", l.interfaces, l.interfaces == 1 ? "" : "s",
-            (unsigned)p->config->beacon_port);
+        findings_add(f, "discovery", "good", "", "beacons on %u interface%s, UDP port %u", l.interfaces, l.interfaces == 1 ? "" : "s",
+                     (unsigned)p->config->beacon_port);
 }
 
-static void check_bluetooth(struct report *r, const struct parts *p)
+static void check_bluetooth(struct findings *f, const struct parts *p)
 {
     struct bluetooth_info b = { .state = BLUETOOTH_NOT_BUILT };
 
     if (strcmp(p->config->bluetooth, "off") == 0) {
-        add(r, "bluetooth", "note", "set `bluetooth = auto` to meet neighbours over Bluetooth", "off, as configured");
+        findings_add(f, "bluetooth", "note", "set `bluetooth = auto` to meet neighbours over Bluetooth", "off, as configured");
         return;
     }
     if (p->bluetooth != NULL)
         bluetooth_info(p->bluetooth, &b);
     if (b.state != BLUETOOTH_ON)
-        add(r, "bluetooth", "note", bluetooth_state_advice(b.state), "%s", bluetooth_state_text(b.state));
+        findings_add(f, "bluetooth", "note", bluetooth_state_advice(b.state), "%s", bluetooth_state_text(b.state));
     else if (!b.is_advertising)
-        add(r, "bluetooth", "bad", "look for an error in `journalctl -u bluetooth`", "%s is on, but does not advertise%s%s", b.adapter,
-            b.last_error[0] != '\0' ? ": " : "", b.last_error);
+        findings_add(f, "bluetooth", "bad", "look for an error in `journalctl -u bluetooth`", "%s is on, but does not advertise%s%s", b.adapter,
+                     b.last_error[0] != '\0' ? ": " : "", b.last_error);
     else if (strcmp(p->config->bluetooth_classic, "off") != 0)
-        add(r, "bluetooth", "note", "where the hardware has LE, set `bluetooth-classic = off`",
-            "%s: %u heard, %u linked; classic Bluetooth shows its fixed address, so this node can be followed", b.adapter,
-            b.neighbours, b.links);
+        findings_add(f, "bluetooth", "note", "where the hardware has LE, set `bluetooth-classic = off`",
+                     "%s: %u heard, %u linked; classic Bluetooth shows its fixed address, so this node can be followed", b.adapter,
+                     b.neighbours, b.links);
     else if (b.is_privacy_known && !b.is_private)
-        add(r, "bluetooth", "note", "write `Privacy = device` under [General] in /etc/bluetooth/main.conf, then systemctl restart bluetooth",
-            "%s works, but its fixed address lets a sniffer follow it", b.adapter);
+        findings_add(f, "bluetooth", "note", "write `Privacy = device` under [General] in /etc/bluetooth/main.conf, then systemctl restart bluetooth",
+                     "%s works, but its fixed address lets a sniffer follow it", b.adapter);
     else
-        add(r, "bluetooth", "good", "", "%s: %u heard, %u linked; searching as on %s", b.adapter, b.neighbours, b.links,
-            power_source_name(p->power));
+        findings_add(f, "bluetooth", "good", "", "%s: %u heard, %u linked; searching as on %s", b.adapter, b.neighbours, b.links,
+                     power_source_name(p->power));
 }
 
 struct ready { const struct parts *parts; unsigned count; };
@@ -233,7 +195,7 @@ static void count_ready(void *ctx, uint32_t link, const char *label)
     n->count += node_link_info(n->parts->node, link, &i) && i.is_ready;
 }
 
-static void check_neighbours(struct report *r, const struct parts *p)
+static void check_neighbours(struct findings *f, const struct parts *p)
 {
     char remedy[256] = "", span[UNITS_SPAN_TEXT_MAX];
     struct ready ready = { p, 0 };
@@ -246,58 +208,58 @@ static void check_neighbours(struct report *r, const struct parts *p)
     firewall_hint(remedy, (unsigned)p->config->beacon_port, l.port != 0 ? l.port : LAN_PORT_DEFAULT);
     units_span_text(span, (clock_now_ms() - (p->last_link_ms != 0 ? p->last_link_ms : p->started_ms)) / 1000);
     if (ready.count > 0)
-        add(r, "neighbours", "good", "", "%u linked now", ready.count);
+        findings_add(f, "neighbours", "good", "", "%u linked now", ready.count);
     else if (l.neighbours > 0 && p->last_link_ms == 0)
-        add(r, "neighbours", "note", remedy, "%u heard, but none could be linked yet", l.neighbours);
+        findings_add(f, "neighbours", "note", remedy, "%u heard, but none could be linked yet", l.neighbours);
     else if (l.neighbours > 0)
-        add(r, "neighbours", "good", "", "%u in range, and nothing new to exchange with them", l.neighbours);
+        findings_add(f, "neighbours", "good", "", "%u in range, and nothing new to exchange with them", l.neighbours);
     else if (p->last_link_ms != 0)
-        add(r, "neighbours", "note", remedy, "nobody in range; the last one was linked %s ago", span);
+        findings_add(f, "neighbours", "note", remedy, "nobody in range; the last one was linked %s ago", span);
     else
-        add(r, "neighbours", "note", remedy, "nobody has come by since the start, %s ago", span);
+        findings_add(f, "neighbours", "note", remedy, "nobody has come by since the start, %s ago", span);
 }
 
-static void check_person(struct report *r, const struct parts *p)
+static void check_person(struct findings *f, const struct parts *p)
 {
     enum profile_vault kind;
 
     switch (p->person) {
     case PERSON_NONE:
-        add(r, "identity", "note", "staffetta init --name NAME", "none: this node carries for others only");
+        findings_add(f, "identity", "note", "staffetta init --name NAME", "none: this node carries for others only");
         return;
     case PERSON_OFF:
-        add(r, "identity", "good", "", "only a relay, as configured");
+        findings_add(f, "identity", "good", "", "only a relay, as configured");
         return;
     case PERSON_LOCKED:
-        add(r, "identity", "bad", "staffetta unlock", "the vault is locked: nothing of yours is received or sent");
+        findings_add(f, "identity", "bad", "staffetta unlock", "the vault is locked: nothing of yours is received or sent");
         return;
     case PERSON_DAMAGED:
-        add(r, "identity", "bad", "restore the data folder from a copy", "%s", p->trouble);
+        findings_add(f, "identity", "bad", "restore the data folder from a copy", "%s", p->trouble);
         return;
     case PERSON_OPEN:
-        add(r, "identity", "good", "", "open");
+        findings_add(f, "identity", "good", "", "open");
         break;
     }
     if (profile_vault_kind(p->paths, &kind) == ERR_NONE && kind == PROFILE_VAULT_KEY_FILE)
-        add(r, "vault", "note", "staffetta passphrase", "opened by a key file beside it: whoever takes this disk can read it");
+        findings_add(f, "vault", "note", "staffetta passphrase", "opened by a key file beside it: whoever takes this disk can read it");
     else
-        add(r, "vault", "good", "", "sealed with a passphrase");
+        findings_add(f, "vault", "good", "", "sealed with a passphrase");
     if (p->has_been_restored)
-        add(r, "restored", "note", "never run two nodes from one identity",
-            "the database came from a copy; sessions were started anew");
+        findings_add(f, "restored", "note", "never run two nodes from one identity",
+                     "the database came from a copy; sessions were started anew");
 }
 
 json_t *doctor_checks(const struct parts *p)
 {
-    struct report r = { json_array() };
+    struct findings f = { .list = json_array() };
 
-    check_folder(&r, p);
-    check_disk(&r, p);
-    check_store(&r, p);
-    check_clock(&r);
-    check_network(&r, p);
-    check_bluetooth(&r, p);
-    check_neighbours(&r, p);
-    check_person(&r, p);
-    return r.list;
+    check_folder(&f, p);
+    check_disk(&f, p);
+    check_store(&f, p);
+    findings_add_clock(&f);
+    check_network(&f, p);
+    check_bluetooth(&f, p);
+    check_neighbours(&f, p);
+    check_person(&f, p);
+    return f.list;
 }

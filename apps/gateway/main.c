@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "apps/gateway/config.h"
+#include "apps/gateway/doctor.h"
 #include "apps/gateway/invites.h"
 #include "apps/gateway/server.h"
 #include "apps/gateway/tls.h"
@@ -24,7 +25,7 @@ struct command {
     const char *verb;              /* NULL: run */
     const char *argument;
     const char *label, *quota, *expires, *png, *with;
-    bool wants_qr, wants_help, wants_version, wants_example;
+    bool wants_qr, wants_json, wants_help, wants_version, wants_example;
 };
 
 static int complain(int status, const char *what, const char *why)
@@ -40,7 +41,8 @@ static void print_help(void)
           "  invite --label NAME [--quota SIZE/day] [--expires SPAN] [--qr] [--png FILE] [--with LINK]\n"
           "                                                            print a link to give away; --with adds the gateways of another\n"
           "  list                                                      invites, and what was brought by each\n"
-          "  revoke LABEL|ID                                           make them worthless, at once\n\n"
+          "  revoke LABEL|ID                                           make them worthless, at once\n"
+          "  doctor [--json]                                           what is wrong, and what to do about it\n\n"
           "Keys (also in the file --config FILE, /etc/staffetta/gateway.conf):\n", stdout);
     gw_config_print_keys(stdout);
     fputs("\n  --help, --version, --example-config\n", stdout);
@@ -75,10 +77,10 @@ static enum err read_command(struct command *c, int argc, char **argv, const cha
             { "png", &c->png }, { "with", &c->with },
         };
         const char *word = argv[i];
-        bool is_known = strcmp(word, "--qr") == 0;
+        bool is_known = strcmp(word, "--qr") == 0 || strcmp(word, "--json") == 0;
 
-        c->wants_qr = c->wants_qr || is_known;
-
+        c->wants_qr = c->wants_qr || strcmp(word, "--qr") == 0;
+        c->wants_json = c->wants_json || strcmp(word, "--json") == 0;
         c->wants_help = c->wants_help || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
         c->wants_version = c->wants_version || strcmp(word, "--version") == 0;
         c->wants_example = c->wants_example || strcmp(word, "--example-config") == 0;
@@ -293,12 +295,25 @@ static int verb_revoke(const struct command *c, struct invites *invites)
     }
 }
 
+static int verb_doctor(const struct command *c, const struct gw_config *config)
+{
+    struct findings f = { .list = json_array() };
+
+    doctor_examine(&f, config);
+    findings_print(&f, stdout, c->wants_json);
+    json_decref(f.list);
+    return f.is_bad;
+}
+
 static int run_verb(const struct command *c, const struct gw_config *config)
 {
     struct profile_paths paths;
     struct invites *invites;
     int status;
 
+    /* It looks, and makes nothing. */
+    if (strcmp(c->verb, "doctor") == 0 && c->argument == NULL)
+        return verb_doctor(c, config);
     if (profile_paths_init(&paths, config->data) != ERR_NONE || profile_make_folder(&paths) != ERR_NONE ||
         invites_open(&invites, config->data) != ERR_NONE)
         return complain(1, "the data folder cannot be used:", config->data);

@@ -65,6 +65,36 @@ class Gateway(Person):
         self.stop(signal.SIGKILL)
 
 
+def openssl(*words):
+    subprocess.run(["openssl", *words], check=True, capture_output=True)
+
+
+class Authority:
+    """One that programs trust whose SSL_CERT_FILE is `ca.crt`, as others trust those that ship with the system; certificates of 127.0.0.1 and
+    a name."""
+
+    def __init__(self, folder, name):
+        self.folder, self.name = folder, name
+        self.flags = ["--certificate", self.file("tls.crt"), "--certificate-key", self.file("tls.key")]
+        self.make_key("ca.key")
+        self.make_key()
+        openssl("req", "-new", "-x509", "-key", self.file("ca.key"), "-out", self.file("ca.crt"), "-days", "30", "-subj", "/CN=Authority")
+        with open(self.file("san"), "w") as f:
+            f.write(f"subjectAltName=IP:127.0.0.1,DNS:{name}\n")
+        self.renew()
+
+    def file(self, name):
+        return os.path.join(self.folder, name)
+
+    def make_key(self, name="tls.key"):
+        openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", self.file(name))
+
+    def renew(self, days=30):
+        openssl("req", "-new", "-key", self.file("tls.key"), "-out", self.file("tls.csr"), "-subj", "/CN=" + self.name)
+        openssl("x509", "-req", "-in", self.file("tls.csr"), "-CA", self.file("ca.crt"), "-CAkey", self.file("ca.key"),
+                "-CAcreateserial", "-extfile", self.file("san"), "-days", str(days), "-out", self.file("tls.crt"))
+
+
 def tls(address, port, first=b"", pieces=1):
     """A TLS connection as a browser that ignores the certificate would make it, after `first` in clear."""
     context = ssl.create_default_context()

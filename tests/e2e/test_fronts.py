@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 
-from gateway import Gateway, tls
+from gateway import Authority, Gateway, tls
 from world import SKIPPED, World, free_port, wait_for
 
 TOOLS = ("nginx", "haproxy", "curl", "chromium", "tshark")
@@ -96,32 +96,6 @@ def looked_at(world, port):
     assert "Rye, spelt and <b>wheat</b>." in browser.stdout, (browser.stdout, browser.stderr[-2000:])
 
 
-def openssl(*words):
-    subprocess.run(["openssl", *words], check=True, capture_output=True)
-
-
-class Authority:
-    """One that the nodes of this test trust, as others trust those that ship with the system; certificates of 127.0.0.1."""
-
-    def __init__(self, world):
-        self.folder = world.folder
-        self.flags = ["--certificate", self.file("tls.crt"), "--certificate-key", self.file("tls.key")]
-        for name in ("ca.key", "tls.key"):
-            openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", self.file(name))
-        openssl("req", "-new", "-x509", "-key", self.file("ca.key"), "-out", self.file("ca.crt"), "-days", "30", "-subj", "/CN=Authority")
-        with open(self.file("san"), "w") as f:
-            f.write(f"subjectAltName=IP:127.0.0.1,DNS:{NAME}\n")
-        self.renew()
-
-    def file(self, name):
-        return os.path.join(self.folder, name)
-
-    def renew(self):
-        openssl("req", "-new", "-key", self.file("tls.key"), "-out", self.file("tls.csr"), "-subj", "/CN=" + NAME)
-        openssl("x509", "-req", "-in", self.file("tls.csr"), "-CA", self.file("ca.crt"), "-CAkey", self.file("ca.key"),
-                "-CAcreateserial", "-extfile", self.file("san"), "-days", "30", "-out", self.file("tls.crt"))
-
-
 def shown(port):
     """The certificate that a newcomer is shown."""
     with tls("127.0.0.1", port) as connection:
@@ -198,7 +172,7 @@ def main():
     gateway, fronts = Gateway(world), Fronts(world)
     fronts.nginx(gateway)
     fronts.haproxy(gateway)
-    authority = Authority(world)
+    authority = Authority(world.folder, NAME)
     os.environ["SSL_CERT_FILE"] = authority.file("ca.crt")
     gateway.start("--site", f"127.0.0.1:{fronts.site}", "--proxy-protocol", "yes", *authority.flags)
     own = gateway.PORT
