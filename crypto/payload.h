@@ -18,7 +18,6 @@ enum payload_type {
     PAYLOAD_READ    = 2,  /* message ids, 8 bytes each, that were read */
     PAYLOAD_CARD    = 3,  /* the sender's present card */
     PAYLOAD_RESET   = 4,  /* state was restored: forget our sessions, send again what was not acknowledged */
-    PAYLOAD_GATEWAY = 5,  /* an address of a gateway */
 };
 
 enum payload_flag {

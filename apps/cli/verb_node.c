@@ -263,6 +263,8 @@ int verb_import(struct cli *c)
 
 /* ---- Gateways ---- */
 
+enum { MESSAGE_ID_DIGITS = 16 };   /* a link is longer */
+
 static int gateway_remove(struct cli *c)
 {
     char *path = client_path("/v1/gateways/", c->args[1], "");
@@ -278,15 +280,39 @@ static int gateway_remove(struct cli *c)
     return status;
 }
 
+static int gateway_share(struct cli *c)
+{
+    char *path = client_path("/v1/friends/", c->args[1], "/gateways");
+    json_t *body = c->arg_count > 2 ? json_pack("{s:s}", "address", c->args[2]) : json_object();
+    json_t *reply = NULL;
+
+    if (path == NULL || body == NULL) {
+        free(path);
+        json_decref(body);
+        return fail(EXIT_FAILED, "out of memory");
+    }
+    int status = client_call(c, "POST", path, body, &reply);
+    if (status == EXIT_DONE && c->is_json)
+        words_print_json(reply);
+    else if (status == EXIT_DONE)
+        words_print_message(stdout, reply);
+    free(path);
+    json_decref(reply);
+    return status;
+}
+
 int verb_gateway(struct cli *c)
 {
     json_t *reply;
 
-    if (strcmp(c->args[0], "remove") == 0)
+    if (strcmp(c->args[0], "share") == 0)
+        return gateway_share(c);
+    if (strcmp(c->args[0], "remove") == 0 && c->arg_count == 2)
         return gateway_remove(c);
-    if (strcmp(c->args[0], "add") != 0)
-        return fail(EXIT_USAGE, "usage: staffetta gateway add LINK, or staffetta gateway remove HOST");
-    json_t *body = json_pack("{s:s}", "link", c->args[1]);
+    if (strcmp(c->args[0], "add") != 0 || c->arg_count != 2)
+        return fail(EXIT_USAGE, "usage: staffetta gateway add LINK|ID, gateway remove HOST, or gateway share NAME [HOST]");
+    bool is_id = strlen(c->args[1]) <= MESSAGE_ID_DIGITS && strspn(c->args[1], "0123456789abcdef") == strlen(c->args[1]);
+    json_t *body = json_pack("{s:s}", is_id ? "message" : "link", c->args[1]);
     if (body == NULL)
         return fail(EXIT_REFUSED, "this is no gateway link: it is no text");
     int status = client_call(c, "POST", "/v1/gateways", body, &reply);

@@ -61,8 +61,9 @@ const struct verb verbs[] = {
     { "export", "FILE", "write all bundles to a file, for a stick", "The file holds only sealed bundles.",
       1, 1, ARG_FILE, "", { { 0 } }, verb_export },
     { "import", "FILE", "take in bundles from such a file", "", 1, 1, ARG_FILE, "", { { 0 } }, verb_import },
-    { "gateway", "add LINK|remove HOST", "use an internet gateway, or no longer", "Put the link in quotes. The node hands over what it carries and "
-      "fetches what waits for you, among decoys.", 2, 2, ARG_WORDS, "add remove", { { 0 } }, verb_gateway },
+    { "gateway", "add LINK|add ID|remove HOST|share NAME [HOST]", "use an internet gateway, or no longer; pass it on to a friend",
+      "Put the link in quotes. The node hands over what it carries and fetches what waits for you, among decoys. share sends a friend what "
+      "you have, as a message that `gateway add ID` takes; the invite's quota is then shared, too.", 2, 3, ARG_WORDS, "add remove share", { { 0 } }, verb_gateway },
     { "gateways", "", "list gateways", "", 0, 0, ARG_NONE, "", { { 0 } }, verb_gateways },
     { "unlock", "", "give the daemon the passphrase of the vault", "Asks for it, or reads a line of standard input.",
       0, 0, ARG_NONE, "", { { 0 } }, verb_unlock },

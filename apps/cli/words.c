@@ -137,6 +137,23 @@ void words_custody(char to[WORDS_CUSTODY_MAX], const json_t *message, uint64_t n
     }
 }
 
+/* In place of a link that tells nobody anything. */
+static void print_gateways(FILE *to, const json_t *message, bool is_out)
+{
+    const json_t *list = json_object_get(message, "gateways"), *at;
+    size_t i;
+
+    fputs("[a gateway: ", to);
+    json_array_foreach(list, i, at) {
+        fputs(i > 0 ? ", " : "", to);
+        words_print_text(to, json_is_string(at) ? json_string_value(at) : "", 0);
+    }
+    if (is_out)
+        fputc(']', to);
+    else
+        fprintf(to, "; `staffetta gateway add %.8s` uses it]", json_text(message, "id"));
+}
+
 void words_print_message(FILE *to, const json_t *message)
 {
     char at[WORDS_TIME_MAX], custody[WORDS_CUSTODY_MAX];
@@ -150,6 +167,8 @@ void words_print_message(FILE *to, const json_t *message)
     fputs(": ", to);
     if (json_flag(message, "unreadable"))
         fputs("[a kind of message that this version does not know; update staffetta]", to);
+    else if (json_object_get(message, "gateways") != NULL)
+        print_gateways(to, message, is_out);
     else
         words_print_text(to, json_text(message, "text"), 4);
     if (is_out) {

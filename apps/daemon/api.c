@@ -40,6 +40,7 @@ static const struct route {
     { API_GET, "/v1/friends/{}/safety-number", api_safety_number },
     { API_GET, "/v1/friends/{}/messages", api_messages },
     { API_POST, "/v1/friends/{}/messages", api_send },
+    { API_POST, "/v1/friends/{}/gateways", api_gateway_share },
     { API_GET, "/v1/messages/{}", api_message },
     { API_DELETE, "/v1/messages/{}", api_message_delete },
     { API_GET, "/v1/inbox", api_inbox },

@@ -47,6 +47,12 @@ bool api_needs_node(struct api_call *c);
 /* Finds the friend named by the first argument. */
 bool api_friend(struct api_call *c, uint32_t *number);
 
+/* The whole id of the message that this one names, whole or by its beginning. False: refused already. */
+bool api_find_message(struct api_call *c, const char *given, char id[MESSAGE_ID_TEXT_LEN + 1]);
+
+/* Sends a text to this friend and answers with the message. */
+void api_send_text(struct api_call *c, uint32_t friend_number, struct bytes text, uint32_t life_s);
+
 /* Shapes (docs/api.md). */
 json_t *api_time(uint64_t unix_s);               /* null for 0 */
 json_t *api_message_json(const struct message_info *m, const char *friend_name);
@@ -54,7 +60,7 @@ json_t *api_friend_json(const struct friend_info *f);
 
 typedef void api_handler(struct api_call *c);
 api_handler api_status, api_neighbours, api_doctor, api_export, api_import, api_gateways, api_gateway_add,
-    api_gateway_remove;
+    api_gateway_remove, api_gateway_share;
 api_handler api_card, api_invite, api_friends, api_friend_add, api_friend_show, api_friend_remove, api_friend_accept,
     api_friend_rename, api_friend_verify, api_friend_disappear, api_safety_number;
 api_handler api_messages, api_send, api_read, api_message, api_message_delete, api_inbox, api_events;

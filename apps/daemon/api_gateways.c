@@ -41,12 +41,31 @@ void api_gateways(struct api_call *c)
 
 void api_gateway_add(struct api_call *c)
 {
-    struct bytes link = bytes_of(NULL, 0);
-    const struct api_field fields[] = { { "link", API_TEXT, true, 1, GATEWAY_LINK_TEXT_MAX, &link } };
+    struct bytes link = bytes_of(NULL, 0), message = bytes_of(NULL, 0);
+    const struct api_field fields[] = {
+        { "link", API_TEXT, false, 1, GATEWAY_LINK_TEXT_MAX, &link }, { "message", API_TEXT, false, 1, MESSAGE_ID_TEXT_LEN, &message },
+    };
+    char given[MESSAGE_ID_TEXT_LEN + 1], id[MESSAGE_ID_TEXT_LEN + 1];
+    struct message_info m;
     size_t count = 0;
 
-    if (!api_fields(c, fields, 1) || !api_needs_node(c))
+    if (!api_fields(c, fields, 2) || !api_needs_node(c))
         return;
+    if ((link.len > 0) == (message.len > 0)) {
+        api_refuse(c, 400, "bad-request", "give either a link, or the id of a message that is one");
+        return;
+    }
+    if (message.len > 0) {
+        snprintf(given, sizeof given, "%.*s", (int)message.len, (const char *)message.at);
+        if (!api_needs_person(c) || !api_find_message(c, given, id))
+            return;
+        enum err found = messenger_message(c->parts->messenger, bytes_of_text(id), &m);
+        if (found != ERR_NONE) {
+            api_fail(c, found, "the message");
+            return;
+        }
+        link = bytes_of(m.text, m.text_len);
+    }
     enum err e = gateways_add(c->parts, link, &count);
     switch (e) {
     case ERR_NONE:
@@ -68,6 +87,30 @@ void api_gateway_add(struct api_call *c)
         api_fail(c, e, "the gateway");
         break;
     }
+}
+
+void api_gateway_share(struct api_call *c)
+{
+    struct bytes address = bytes_of(NULL, 0);
+    const struct api_field fields[] = { { "address", API_TEXT, false, 1, GATEWAY_HOST_MAX + 8, &address } };
+    char host[GATEWAY_HOST_MAX + 9];
+    uint32_t number;
+
+    if (!api_fields(c, fields, 1) || !api_needs_person(c) || !api_friend(c, &number))
+        return;
+    snprintf(host, sizeof host, "%.*s", (int)address.len, (const char *)address.at);
+    char *text = malloc(GATEWAY_LINK_TEXT_MAX);
+    enum err e = text != NULL ? gateways_link(c->parts, host, text) : ERR_NO_MEMORY;
+    if (e == ERR_NONE)
+        api_send_text(c, number, bytes_of_text(text), 0);
+    else if (e == ERR_NOT_FOUND)
+        api_refuse(c, 404, "not-found", host[0] != '\0' ? "no gateway here has this address; `staffetta gateways` lists them"
+                                                       : "there is no gateway to pass on: `staffetta gateway add LINK` takes an invite");
+    else
+        api_fail(c, e, "the gateway");
+    if (text != NULL)
+        profile_wipe(text, GATEWAY_LINK_TEXT_MAX);
+    free(text);
 }
 
 void api_gateway_remove(struct api_call *c)

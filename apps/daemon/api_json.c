@@ -29,6 +29,23 @@ static const char *state_name(const struct message_info *m)
     return "queued";
 }
 
+/* A gateway that a friend passes on: its addresses, in place of a link nobody reads. */
+static void set_gateways(json_t *o, struct bytes text)
+{
+    struct gateway_link *l = calloc(1, sizeof *l);
+
+    if (l != NULL && gateway_link_is_text(text, l)) {
+        json_t *list = json_array();
+
+        for (size_t i = 0; i < l->count; i++)
+            json_array_append_new(list, json_sprintf("%s:%u", l->gateways[i].addresses[0].host, (unsigned)l->gateways[i].addresses[0].port));
+        json_object_set_new(o, "gateways", list);
+    }
+    if (l != NULL)
+        profile_wipe(l, sizeof *l);
+    free(l);
+}
+
 json_t *api_message_json(const struct message_info *m, const char *friend_name)
 {
     /* The first seven keys are those that DESIGN names and scripts rely on; "friend" stays "unknown" at worst, never missing. */
@@ -46,6 +63,8 @@ json_t *api_message_json(const struct message_info *m, const char *friend_name)
     };
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
         json_object_set_new(o, times[i].key, api_time(times[i].unix_s));
+    if (m->text != NULL)
+        set_gateways(o, bytes_of(m->text, m->text_len));
     json_object_set_new(o, "disappear_s", json_integer((json_int_t)m->disappear_s));
     json_object_set_new(o, "reason", json_string(m->reason != NULL ? m->reason : ""));
     return o;

@@ -18,20 +18,12 @@ static void friend_name(struct api_call *c, uint32_t number, char to[API_ARG_LEN
 
 /* ---- Sending ---- */
 
-void api_send(struct api_call *c)
+void api_send_text(struct api_call *c, uint32_t number, struct bytes text, uint32_t life_s)
 {
-    struct bytes text = bytes_of(NULL, 0);
-    uint64_t life_s = 0;
-    const struct api_field fields[] = {
-        { "text", API_TEXT, true, 1, TEXT_LEN_MAX, &text }, { "life_s", API_COUNT, false, 0, 14 * 86400, &life_s },
-    };
     char id[MESSAGE_ID_TEXT_LEN + 1], name[API_ARG_LEN_MAX + 1];
     struct message_info m;
-    uint32_t number;
 
-    if (!api_fields(c, fields, 2) || !api_needs_person(c) || !api_friend(c, &number))
-        return;
-    enum err e = messenger_send_text(c->parts->messenger, number, text, (uint32_t)life_s, c->wall_unix_s, c->now_ms, id);
+    enum err e = messenger_send_text(c->parts->messenger, number, text, life_s, c->wall_unix_s, c->now_ms, id);
     if (e == ERR_STATE) {
         api_refuse(c, 409, "state", "%u messages to this friend wait for an answer: send more when some are delivered or have expired",
                    (unsigned)MESSAGES_WAITING_MAX);
@@ -52,6 +44,20 @@ void api_send(struct api_call *c)
         api_fail(c, e, "the message");
     else
         api_answer(c, 201, api_message_json(&m, name));
+}
+
+void api_send(struct api_call *c)
+{
+    struct bytes text = bytes_of(NULL, 0);
+    uint64_t life_s = 0;
+    const struct api_field fields[] = {
+        { "text", API_TEXT, true, 1, TEXT_LEN_MAX, &text }, { "life_s", API_COUNT, false, 0, 14 * 86400, &life_s },
+    };
+    uint32_t number;
+
+    if (!api_fields(c, fields, 2) || !api_needs_person(c) || !api_friend(c, &number))
+        return;
+    api_send_text(c, number, text, (uint32_t)life_s);
 }
 
 /* ---- Listing ---- */
@@ -191,10 +197,8 @@ static enum err search_all(struct api_call *c, struct search *s)
     return e;
 }
 
-/* The message that the first argument names, whole or by its beginning. */
-static bool find_message(struct api_call *c, char id[MESSAGE_ID_TEXT_LEN + 1])
+bool api_find_message(struct api_call *c, const char *given, char id[MESSAGE_ID_TEXT_LEN + 1])
 {
-    const char *given = c->args[0];
     size_t len = strlen(given);
     struct message_info m;
     enum err e;
@@ -237,7 +241,7 @@ void api_message(struct api_call *c)
     char id[MESSAGE_ID_TEXT_LEN + 1], name[API_ARG_LEN_MAX + 1];
     struct message_info m;
 
-    if (!api_fields(c, NULL, 0) || !api_needs_person(c) || !find_message(c, id))
+    if (!api_fields(c, NULL, 0) || !api_needs_person(c) || !api_find_message(c, c->args[0], id))
         return;
     enum err e = messenger_message(c->parts->messenger, bytes_of_text(id), &m);
     if (e == ERR_NONE) {
@@ -254,7 +258,7 @@ void api_message_delete(struct api_call *c)
 {
     char id[MESSAGE_ID_TEXT_LEN + 1];
 
-    if (!api_fields(c, NULL, 0) || !api_needs_person(c) || !find_message(c, id))
+    if (!api_fields(c, NULL, 0) || !api_needs_person(c) || !api_find_message(c, c->args[0], id))
         return;
     enum err e = messenger_message_delete(c->parts->messenger, bytes_of_text(id));
     if (e != ERR_NONE)

@@ -199,6 +199,29 @@ static bool has_address(const struct gateway *g, const char *host)
     return false;
 }
 
+enum err gateways_link(struct parts *p, const char *host, char to[GATEWAY_LINK_TEXT_MAX])
+{
+    struct gateway *list = calloc(UPLINK_GATEWAYS_MAX, sizeof *list);
+    struct gateway_link *l = calloc(1, sizeof *l);
+    enum err e = list == NULL || l == NULL ? ERR_NO_MEMORY : ERR_NONE;
+    size_t known = e == ERR_NONE ? gateways_list(p, list) : 0;
+
+    for (size_t i = 0; i < known && l->count < GATEWAYS_PER_LINK_MAX; i++)
+        if (host[0] == '\0' || has_address(&list[i], host))
+            l->gateways[l->count++] = list[i];
+    if (e == ERR_NONE && l->count == 0)
+        e = ERR_NOT_FOUND;
+    if (e == ERR_NONE)
+        gateway_link_write(l, to);
+    if (list != NULL)
+        profile_wipe(list, UPLINK_GATEWAYS_MAX * sizeof *list);
+    if (l != NULL)
+        profile_wipe(l, sizeof *l);
+    free(list);
+    free(l);
+    return e;
+}
+
 enum err gateways_remove(struct parts *p, const char *host, size_t *count)
 {
     struct gateway *list = calloc(UPLINK_GATEWAYS_MAX, sizeof *list);

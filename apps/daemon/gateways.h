@@ -21,6 +21,9 @@ void     gateways_keep_cursor(struct parts *p, const uint8_t key[GATEWAY_PUBLIC_
  * ERR_STATE (no archive: a relay). */
 enum err gateways_add(struct parts *p, struct bytes link, size_t *count);
 
+/* A link of the gateways that have this address ("HOST" or "HOST:PORT"; empty: any), at most four, to be passed on to a friend. ERR_NOT_FOUND. */
+enum err gateways_link(struct parts *p, const char *host, char to[GATEWAY_LINK_TEXT_MAX]);
+
 /* By "HOST" or "HOST:PORT" of any of its addresses. ERR_NOT_FOUND, ERR_STATE. */
 enum err gateways_remove(struct parts *p, const char *host, size_t *count);
 

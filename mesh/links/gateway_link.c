@@ -158,3 +158,9 @@ void gateway_link_write(const struct gateway_link *l, char to[GATEWAY_LINK_TEXT_
     text_base64(to + sizeof PREFIX - 1, writer_bytes(&w));
     secret_wipe(bytes, sizeof bytes);
 }
+
+bool gateway_link_is_text(struct bytes text, struct gateway_link *out)
+{
+    return text.len >= sizeof PREFIX - 1 && memcmp(text.at, PREFIX, sizeof PREFIX - 1) == 0 &&
+           gateway_link_read(out, text) == ERR_NONE;
+}

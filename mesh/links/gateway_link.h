@@ -47,4 +47,7 @@ size_t   gateway_encode(const struct gateway *g, uint8_t to[GATEWAY_BYTES_MAX]);
 enum err gateway_link_read(struct gateway_link *out, struct bytes text);
 void     gateway_link_write(const struct gateway_link *l, char to[GATEWAY_LINK_TEXT_MAX]);
 
+/* A whole link as gateway_link_write makes it and nothing else, as friends pass it on in a message. */
+bool     gateway_link_is_text(struct bytes text, struct gateway_link *out);
+
 #endif

@@ -100,6 +100,10 @@ static void check_forms(struct gateway_link *l, char *text)
         }
     }
     gateway_link_write(l, text);
+    /* As a friend passes it on: the link and nothing else. */
+    CHECK(gateway_link_is_text(bytes_of_text(text), l) && !gateway_link_is_text(bytes_of_text(text + 1), l) &&
+          !gateway_link_is_text(bytes_of(text, strlen(text) - 1), l) && !gateway_link_is_text(bytes_of(NULL, 0), l) &&
+          !gateway_link_is_text(bytes_of_text("staffetta-gw:#"), l));
     CHECK(strlen(text) < GATEWAY_LINK_TEXT_MAX && gateway_link_read(l, bytes_of_text(text)) == ERR_NONE);
 }
 
