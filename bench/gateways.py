@@ -77,7 +77,3 @@ def many_links(binaries, count, fresh):
     gateway.stop()
     world.close()
     return {"bytes": (held - before) * 1024 / count, "ping_ms": ping_ms, "link_us": min(costs), "floor_us": min(floors)}
-
-
-if __name__ == "__main__":
-    print(many_links(os.path.abspath(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
