@@ -11,11 +11,12 @@
 enum err contact_new(struct contact **out, struct core *core, uint32_t id, const struct link_open *how)
 {
     struct contact *c = calloc(1, sizeof *c);
-    bool is_client = how->kind == LINK_CLIENT;
+    bool is_peer = how->kind == LINK_PEER, is_called = how->kind == LINK_CLIENT || (is_peer && !how->is_initiator);
     struct link_params p = {
         .is_initiator = how->is_initiator, .advert_ours = how->advert_ours, .advert_theirs = how->advert_theirs,
-        .static_secret = is_client ? core->gateway_secret : core->static_secret,
-        .is_gateway = is_client || how->kind == LINK_UPLINK, .remote_static = how->gateway_key, .binding = how->binding,
+        .static_secret = is_called ? core->gateway_secret : core->static_secret,
+        .is_gateway = is_called || is_peer || how->kind == LINK_UPLINK, .is_peer = is_peer,
+        .remote_static = how->gateway_key, .binding = how->binding,
     };
     enum err e;
 
@@ -28,6 +29,7 @@ enum err contact_new(struct contact **out, struct core *core, uint32_t id, const
         c->how.frame_max = LINK_FRAME_MAX;
     if (c->how.frame_max < BUNDLE_LEN_MIN)
         c->how.frame_max = BUNDLE_LEN_MIN;
+    c->is_friend = is_peer;   /* the operators' word */
     c->is_address_written = !advert_is_heard(how->is_initiator ? how->advert_theirs : how->advert_ours);
     c->opened_ms = c->useful_ms = c->heard_ms = core->now_ms;
     c->fetch = buffer_of_limit(CURSOR_LEN + MAILBOX_PREFIXES_MAX * FETCH_ENTRY_LEN);

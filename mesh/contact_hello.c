@@ -124,10 +124,10 @@ static void part_twins(struct contact *c)
 {
     const uint8_t *theirs = link_remote_static(c->link);
 
-    for (size_t i = 0; i < LINKS_MAX && c->phase == PHASE_READY; i++) {
+    for (size_t i = 0; i < LINKS_MAX && c->phase == PHASE_READY && c->how.kind != LINK_PEER; i++) {
         struct contact *other = c->core->contacts[i];
 
-        if (other == NULL || other == c || other->phase != PHASE_READY ||
+        if (other == NULL || other == c || other->how.kind == LINK_PEER || other->phase != PHASE_READY ||
             memcmp(link_remote_static(other->link), theirs, NOISE_KEY_LEN) != 0)
             continue;
         learn_adverts(c, other);
@@ -151,7 +151,8 @@ static enum err become_ready(struct contact *c)
     c->phase = PHASE_READY;
     c->ready_ms = c->useful_ms = c->heard_ms = c->status_ms = c->core->now_ms;
     c->core->counters.handshakes++;
-    c->peer.contributor = c->how.kind == LINK_CLIENT ? c->how.contributor : contributor_of(link_remote_static(c->link));
+    /* Who calls a gateway has no key of his own. */
+    c->peer.contributor = c->how.contributor != 0 ? c->how.contributor : contributor_of(link_remote_static(c->link));
     hash_derive_one(c->sid_key, sizeof c->sid_key, bytes_of(hash, NOISE_HASH_LEN), "sid", bytes_of(NULL, 0));
     give_init(c);
     take_init(c);

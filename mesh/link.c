@@ -7,7 +7,7 @@
 
 #include "crypto/hash.h"
 
-static const char PROLOGUE[] = "mesh1.link", PROLOGUE_GATEWAY[] = "mesh1.gateway";
+static const char PROLOGUE[] = "mesh1.link", PROLOGUE_GATEWAY[] = "mesh1.gateway", PROLOGUE_PEER[] = "mesh1.peer";
 enum {
     TRANSPORT_STREAM = 0,
     /* e | e, s sealed, payload sealed | s sealed, payload sealed */
@@ -45,7 +45,7 @@ enum err link_new(struct link **out, const struct link_params *p, const struct r
     enum err e;
 
     if (p->is_gateway) {
-        writer_copy(&w, bytes_of(PROLOGUE_GATEWAY, sizeof PROLOGUE_GATEWAY - 1));
+        writer_copy(&w, bytes_of_text(p->is_peer ? PROLOGUE_PEER : PROLOGUE_GATEWAY));
         writer_copy(&w, bytes_of(p->binding, LINK_BINDING_BYTES));
     } else {
         writer_copy(&w, bytes_of(PROLOGUE, sizeof PROLOGUE - 1));

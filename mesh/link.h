@@ -24,8 +24,8 @@ struct link_params {
     bool is_initiator;
     const uint8_t *advert_ours, *advert_theirs;   /* LINK_ADVERT_LEN each */
     const uint8_t *static_secret;                 /* of this epoch; a gateway's own to its clients */
-    /* To a gateway, Noise_NK in place of XX: the initiator knows the key and has none. */
-    bool is_gateway;
+    /* To a gateway, Noise_NK in place of XX: the initiator knows the key and has none. `is_peer`: it is a gateway too. */
+    bool is_gateway, is_peer;
     const uint8_t *remote_static;                 /* is_gateway and initiator */
     const uint8_t *binding;                       /* is_gateway: LINK_BINDING_BYTES */
 };

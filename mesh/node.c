@@ -164,6 +164,9 @@ enum err node_link_open(struct node *n, const struct link_open *how, uint32_t *l
     core_set_now(c, now_ms);
     if (how->kind == LINK_CLIENT)
         return open_client(c, how, link);
+    if (how->kind == LINK_PEER && !c->is_gateway)
+        return ERR_STATE;
+    assert(how->kind != LINK_PEER || how->is_initiator || how->contributor != 0);
     for (size_t i = 0; i < LINKS_MAX; i++) {
         if (c->contacts[i] != NULL)
             continue;

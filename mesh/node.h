@@ -49,8 +49,9 @@ void node_set_wall(struct node *n, uint64_t wall_unix_s, bool is_trusted, uint64
 /* ---- Links ---- */
 
 /* LINK_UPLINK: our link to a gateway. LINK_CLIENT: a gateway's link to one of its users. On these two the sets are not
- * reconciled: the user gives what it carries, and fetches by bucket (protocol section 11). */
-enum link_kind { LINK_LAN, LINK_BLUETOOTH, LINK_BLUETOOTH_GATT, LINK_UPLINK, LINK_SPOOL, LINK_SIM, LINK_CLIENT, LINK_KIND_COUNT };
+ * reconciled: the user gives what it carries, and fetches by bucket (protocol section 11). LINK_PEER: two gateways whose operators
+ * have agreed on it; they reconcile like neighbours, as friends (protocol section 11.4). */
+enum link_kind { LINK_LAN, LINK_BLUETOOTH, LINK_BLUETOOTH_GATT, LINK_UPLINK, LINK_SPOOL, LINK_SIM, LINK_CLIENT, LINK_PEER, LINK_KIND_COUNT };
 
 enum { GATEWAY_KEY_LEN = 32, LINK_BINDING_LEN = 32 };
 
@@ -61,14 +62,14 @@ struct link_open {
     uint8_t  advert_ours[ADVERT_RANDOM_LEN];  /* what we advertised; zero: nothing */
     uint8_t  advert_theirs[ADVERT_RANDOM_LEN];
     bool     is_slow;                         /* large bundles wait for a better link */
-    uint8_t  gateway_key[GATEWAY_KEY_LEN];    /* UPLINK: the gateway's key, known beforehand */
-    uint8_t  binding[LINK_BINDING_LEN];       /* UPLINK, CLIENT: what both know of the stream below; zero: nothing */
-    uint32_t contributor;                     /* CLIENT: who it is to quotas; not 0 */
+    uint8_t  gateway_key[GATEWAY_KEY_LEN];    /* UPLINK, and PEER that calls: the gateway's key, known beforehand */
+    uint8_t  binding[LINK_BINDING_LEN];       /* UPLINK, CLIENT, PEER: what both know of the stream below; zero: nothing */
+    uint32_t contributor;                     /* CLIENT, and PEER that is called: who it is to quotas; not 0 */
     uint64_t allowance;                       /* CLIENT: bytes of bundles it may still bring; UINT64_MAX: no limit */
 };
 
 /* A transport is connected. Link numbers are never used twice. ERR_FULL: LINKS_MAX are open, or CLIENTS_MAX of
- * LINK_CLIENT. ERR_STATE: LINK_CLIENT, and this node is no gateway. */
+ * LINK_CLIENT. ERR_STATE: LINK_CLIENT or LINK_PEER, and this node is no gateway. */
 enum err node_link_open(struct node *n, const struct link_open *how, uint32_t *link, uint64_t now_ms);
 
 /* The transport is gone. What it had promised comes by another link. Harmless for a closed link. */

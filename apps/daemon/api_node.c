@@ -106,7 +106,7 @@ static void visit_link(void *ctx, uint32_t link, const char *label)
 {
     static const char *const kinds[LINK_KIND_COUNT] = {
         [LINK_LAN] = "lan", [LINK_BLUETOOTH] = "bluetooth", [LINK_BLUETOOTH_GATT] = "bluetooth-gatt",
-        [LINK_UPLINK] = "uplink", [LINK_SPOOL] = "spool", [LINK_SIM] = "simulator", [LINK_CLIENT] = "client",
+        [LINK_UPLINK] = "uplink", [LINK_SPOOL] = "spool", [LINK_SIM] = "simulator", [LINK_CLIENT] = "client", [LINK_PEER] = "peer",
     };
     struct links *l = ctx;
     struct node_link_info i;
