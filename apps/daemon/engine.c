@@ -229,7 +229,7 @@ static enum err open_all(struct engine *e)
     }
     start_bluetooth(e);
     start_watch(e);
-    if ((err = uplink_new(&p->uplink, e->base, p->host, p->node, &p->rng)) != ERR_NONE) {
+    if ((err = uplink_new(&p->uplink, e->base, p->host, p->node, LINK_UPLINK, &p->rng)) != ERR_NONE) {
         snprintf(p->trouble, sizeof p->trouble, "gateways: %s", err_text(err));
         goto fail;
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "apps/profile/units.h"
+#include "crypto/hash.h"
 
 #define FIELD(name) offsetof(struct gw_config, name)
 
@@ -32,6 +33,9 @@ const struct gw_key gw_keys[] = {
     { "database", "CONNINFO", "", "of engine = postgresql: a connection string of libpq (may be repeated, up to 8: shards)",
       "Such as: host=10.0.0.1,10.0.0.2 port=5432 dbname=staffetta user=staffetta. All gateways name the same ones in the same order.",
       GW_DATABASE, FIELD(database), 0, 0 },
+    { "peer", "LINK|FILE", "", "another gateway to share bundles with (may be repeated, up to 8)",
+      "What `staffetta-gateway invite --for-gateway` printed there, or the path of a file that holds it: in this file a line ends at 199 characters. One of the two names the other; what either is brought both hand out.",
+      GW_PEER, FIELD(peer), 0, 0 },
     { "visitors-max", "N", "1024", "connections at a time that have shown no invite",
       "Browsers, probes and users on their way in. Beyond, new connections are closed at once.", GW_NUMBER, FIELD(visitors_max), 4, 65536 },
     { "proxy-protocol", "yes|no", "no", "connections begin with a PROXY line",
@@ -125,6 +129,41 @@ static enum err add_database(struct gw_config *c, const char *text, char why[GW_
     return e;
 }
 
+/* Cut off where a link could not go on. */
+static enum err read_link_file(const char *path, char to[GATEWAY_LINK_TEXT_MAX], char why[GW_WHY_MAX])
+{
+    FILE *f = fopen(path, "re");
+
+    if (f == NULL) {
+        snprintf(why, GW_WHY_MAX, "%.300s: %s", path, strerror(errno));
+        return ERR_IO;
+    }
+    to[fread(to, 1, GATEWAY_LINK_TEXT_MAX - 1, f)] = '\0';
+    fclose(f);
+    return ERR_NONE;
+}
+
+static enum err add_peers(struct gw_config *c, const char *text, char why[GW_WHY_MAX])
+{
+    char kept[GATEWAY_LINK_TEXT_MAX];
+    struct gateway_link link;
+    enum err e;
+
+    if (text[0] == '/' && (e = read_link_file(text, kept, why)) != ERR_NONE)
+        return e;
+    e = gateway_link_read(&link, bytes_of_text(text[0] == '/' ? kept : text));
+    secret_wipe(kept, sizeof kept);
+    if (e != ERR_NONE)
+        e = fail(e, why, "wants a link that `staffetta-gateway invite --for-gateway` has printed, or the path of a file that holds it");
+    else if (link.count > GW_PEERS_MAX - c->peer_count)
+        e = fail(ERR_TOO_LARGE, why, "stands too many times");
+    else
+        memcpy(c->peer + c->peer_count, link.gateways, link.count * sizeof *c->peer);
+    c->peer_count += e == ERR_NONE ? link.count : 0;
+    secret_wipe(&link, sizeof link);
+    return e;
+}
+
 enum err gw_config_set(struct gw_config *c, const char *name, const char *text, char why[GW_WHY_MAX])
 {
     for (size_t i = 0; i < gw_key_count; i++) {
@@ -139,6 +178,7 @@ enum err gw_config_set(struct gw_config *c, const char *name, const char *text, 
         case GW_LISTEN: return add_place(c->listen, &c->listen_count, GW_LISTEN_MAX, text, true, why);
         case GW_ADDRESS: return add_place(c->address, &c->address_count, GATEWAY_ADDRESSES_MAX, text, false, why);
         case GW_DATABASE: return add_database(c, text, why);
+        case GW_PEER: return add_peers(c, text, why);
         case GW_ENGINE:
             if (strcmp(text, "lmdb") != 0 && strcmp(text, "postgresql") != 0)
                 return fail(ERR_MALFORMED, why, "wants lmdb or postgresql");

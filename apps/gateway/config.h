@@ -9,7 +9,7 @@
 #include "mesh/links/gateway_link.h"
 #include "mesh/links/lan_wire.h"
 
-enum { GW_LISTEN_MAX = 8, GW_ADDRESS_MAX = 300, GW_WHY_MAX = 512, GW_DATABASES_MAX = 8, GW_DATABASE_MAX = 512 };
+enum { GW_LISTEN_MAX = 8, GW_ADDRESS_MAX = 300, GW_WHY_MAX = 512, GW_DATABASES_MAX = 8, GW_DATABASE_MAX = 512, GW_PEERS_MAX = 8 };
 
 enum gw_engine { GW_ENGINE_LMDB, GW_ENGINE_POSTGRESQL };
 
@@ -26,6 +26,8 @@ struct gw_config {
     uint64_t engine;                     /* enum gw_engine */
     char database[GW_DATABASES_MAX][GW_DATABASE_MAX];   /* connection strings of libpq, a shard each */
     size_t database_count;
+    struct gateway peer[GW_PEERS_MAX];   /* each as a link of its `invite --for-gateway` names it */
+    size_t peer_count;
     uint64_t visitors_max;
     bool     is_proxied;
     char redirect[GW_ADDRESS_MAX];       /* "ADDR:PORT" in clear; empty: nowhere */
@@ -36,7 +38,7 @@ struct gw_config {
 
 struct gw_key {
     const char *name, *value, *usual, *summary, *detail;
-    enum { GW_TEXT, GW_PLACE, GW_LISTEN, GW_ADDRESS, GW_SIZE, GW_NUMBER, GW_SWITCH, GW_LEVEL, GW_ENGINE, GW_DATABASE } kind;
+    enum { GW_TEXT, GW_PLACE, GW_LISTEN, GW_ADDRESS, GW_SIZE, GW_NUMBER, GW_SWITCH, GW_LEVEL, GW_ENGINE, GW_DATABASE, GW_PEER } kind;
     size_t offset;
     uint64_t least, most;
 };

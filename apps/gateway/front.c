@@ -192,7 +192,7 @@ static void accept_of_key(const char *key, char to[32])
 static void become_link(struct visitor *v, const struct invite *invite, const uint8_t binding[TOKEN_BINDING_LEN], const char *key)
 {
     struct front *f = v->front;
-    struct link_open how = { .kind = LINK_CLIENT, .contributor = invite->contributor };
+    struct link_open how = { .kind = invite->is_peer ? LINK_PEER : LINK_CLIENT, .contributor = invite->contributor };
     struct bufferevent *bev = v->out;
     char accepted[32], answer[256];
     uint32_t link;

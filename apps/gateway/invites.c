@@ -70,6 +70,10 @@ static enum err set(struct invite *v, const char *name, const char *value)
         return units_number(&v->expires_unix_s, value, UINT64_MAX);
     if (strcmp(name, "made") == 0)
         return units_number(&v->made_unix_s, value, UINT64_MAX);
+    if (strcmp(name, "kind") == 0) {
+        v->is_peer = strcmp(value, "peer") == 0;
+        return v->is_peer || strcmp(value, "users") == 0 ? ERR_NONE : ERR_MALFORMED;
+    }
     return ERR_NONE;   /* of a newer version */
 }
 
@@ -132,8 +136,8 @@ enum err invites_add(struct invites *s, const struct invite *v)
         return ERR_FULL;
     text_hex(id, bytes_of(v->id, sizeof v->id));
     text_hex(secret, bytes_of(v->secret, sizeof v->secret));
-    int n = snprintf(text, sizeof text, "label = %s\nid = %s\nsecret = %s\nquota = %llu\nexpires = %llu\nmade = %llu\n", v->label,
-                     id, secret, (unsigned long long)v->quota_bytes_per_day, (unsigned long long)v->expires_unix_s,
+    int n = snprintf(text, sizeof text, "label = %s\nid = %s\nsecret = %s\nkind = %s\nquota = %llu\nexpires = %llu\nmade = %llu\n", v->label,
+                     id, secret, v->is_peer ? "peer" : "users", (unsigned long long)v->quota_bytes_per_day, (unsigned long long)v->expires_unix_s,
                      (unsigned long long)v->made_unix_s);
     path_of(s, v->id, path);
     enum err e = vault_file_replace(path, bytes_of(text, (size_t)n));

@@ -22,6 +22,7 @@ struct invite {
     uint32_t contributor;             /* who it is to the store's quotas */
     uint64_t used_day, used_bytes;    /* brought on that day and kept */
     uint64_t total_bytes;
+    bool     is_peer;                 /* of another gateway, not of users */
     bool     is_gone;                 /* revoked: kept only while links of it are closed */
 };
 

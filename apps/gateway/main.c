@@ -25,7 +25,7 @@ struct command {
     const char *verb;              /* NULL: run */
     const char *argument;
     const char *label, *quota, *expires, *png, *with;
-    bool wants_qr, wants_json, wants_help, wants_version, wants_example;
+    bool wants_qr, wants_json, is_for_gateway, wants_help, wants_version, wants_example;
 };
 
 static int complain(int status, const char *what, const char *why)
@@ -40,6 +40,7 @@ static void print_help(void)
           "Without a verb it runs the gateway. Verbs:\n"
           "  invite --label NAME [--quota SIZE/day] [--expires SPAN] [--qr] [--png FILE] [--with LINK]\n"
           "                                                            print a link to give away; --with adds the gateways of another\n"
+          "  invite --for-gateway --label NAME [--expires SPAN]        print a link for the key `peer` of another gateway\n"
           "  list                                                      invites, and what was brought by each\n"
           "  revoke LABEL|ID                                           make them worthless, at once\n"
           "  doctor [--json]                                           what is wrong, and what to do about it\n\n"
@@ -77,10 +78,11 @@ static enum err read_command(struct command *c, int argc, char **argv, const cha
             { "png", &c->png }, { "with", &c->with },
         };
         const char *word = argv[i];
-        bool is_known = strcmp(word, "--qr") == 0 || strcmp(word, "--json") == 0;
+        bool is_known = strcmp(word, "--qr") == 0 || strcmp(word, "--json") == 0 || strcmp(word, "--for-gateway") == 0;
 
         c->wants_qr = c->wants_qr || strcmp(word, "--qr") == 0;
         c->wants_json = c->wants_json || strcmp(word, "--json") == 0;
+        c->is_for_gateway = c->is_for_gateway || strcmp(word, "--for-gateway") == 0;
         c->wants_help = c->wants_help || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
         c->wants_version = c->wants_version || strcmp(word, "--version") == 0;
         c->wants_example = c->wants_example || strcmp(word, "--example-config") == 0;
@@ -113,7 +115,7 @@ static enum err read_command(struct command *c, int argc, char **argv, const cha
 static enum err set_flags(const struct command *c, struct gw_config *config, char why[GW_WHY_MAX])
 {
     char text[GW_WHY_MAX];
-    bool is_listen_set = false, is_address_set = false, is_database_set = false;
+    bool is_listen_set = false, is_address_set = false, is_database_set = false, is_peer_set = false;
 
     for (int i = 1; i < c->argc; i++) {
         for (size_t k = 0; k < gw_key_count; k++) {
@@ -126,6 +128,9 @@ static enum err set_flags(const struct command *c, struct gw_config *config, cha
                 config->address_count = 0;
             if (gw_keys[k].kind == GW_DATABASE && !is_database_set)
                 config->database_count = 0;
+            if (gw_keys[k].kind == GW_PEER && !is_peer_set)
+                config->peer_count = 0;
+            is_peer_set = is_peer_set || gw_keys[k].kind == GW_PEER;
             is_database_set = is_database_set || gw_keys[k].kind == GW_DATABASE;
             is_listen_set = is_listen_set || gw_keys[k].kind == GW_LISTEN;
             is_address_set = is_address_set || gw_keys[k].kind == GW_ADDRESS;
@@ -225,11 +230,14 @@ static int verb_invite(const struct command *c, const struct gw_config *config, 
         status = complain(2, "an invite wants --label NAME, of at most 64 bytes: what you call those who get it", "");
     else if (config->address_count == 0)
         status = complain(2, "say how users reach this gateway: --address HOST:PORT, or the key address", "");
+    else if (c->is_for_gateway && c->quota != NULL)
+        status = complain(2, "--quota is for users; what another gateway brings has the share of friends", "");
     else if (c->quota != NULL && read_quota(&v.quota_bytes_per_day, c->quota) != ERR_NONE)
         status = complain(2, "--quota wants a size a day, such as 1G/day", "");
     else if (c->expires != NULL && units_duration(&span_s, c->expires) != ERR_NONE)
         status = complain(2, "--expires wants a time, such as 30d", "");
     if (status == 0) {
+        v.is_peer = c->is_for_gateway;
         v.expires_unix_s = c->expires != NULL ? v.made_unix_s + span_s : 0;
         memcpy(v.label, c->label, strlen(c->label) + 1);
         if (c->with != NULL && gateway_link_read(link, bytes_of_text(c->with)) != ERR_NONE)
@@ -272,8 +280,8 @@ static int verb_list(struct invites *invites)
             units_size_text(quota, v->quota_bytes_per_day);
         if (v->expires_unix_s > 0)
             units_rfc3339(expires, v->expires_unix_s);
-        printf("%s  today %s, in all %s, quota a day %s, expires %s%s  %s\n", id, today, total, quota, expires,
-               invite_is_expired(v, now_s) ? " (it has)" : "", v->label);
+        printf("%s  today %s, in all %s, quota a day %s, expires %s%s%s  %s\n", id, today, total, quota, expires,
+               invite_is_expired(v, now_s) ? " (it has)" : "", v->is_peer ? ", for a gateway" : "", v->label);
     }
     return 0;
 }

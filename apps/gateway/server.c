@@ -14,6 +14,7 @@
 #include "apps/gateway/engine.h"
 #include "apps/gateway/front.h"
 #include "apps/gateway/gate.h"
+#include "apps/gateway/peers.h"
 #include "apps/gateway/redirect.h"
 #include "apps/gateway/status.h"
 #include "apps/gateway/tls.h"
@@ -50,6 +51,7 @@ struct server {
     struct gate *gate;
     struct web *web;
     struct front *front;
+    struct peers *peers;
     struct redirect *redirect;
     struct status *status;
     struct event *terminate, *interrupt, *reload, *tend, *watchdog, *drained;
@@ -89,6 +91,8 @@ static void on_event(void *ctx, const struct node_event *event)
         gate_count_use(s->gate, event->entry.contributor, event->entry.len, clock_wall_unix_s());
     if (s->engine != NULL)
         engine_on_event(s->engine, event);
+    if (s->peers != NULL)
+        peers_on_event(s->peers, event);
 }
 
 static void on_turn(void *ctx)
@@ -116,6 +120,7 @@ static void on_tend(evutil_socket_t fd, short what, void *ctx)
     (void)fd;
     (void)what;
     gate_tend(s->gate, s->host, s->node, clock_wall_or_none());
+    peers_tend(s->peers);
     if (++s->ticks % WALL_EVERY_S == 0)
         node_set_wall(s->node, clock_wall_or_none(), clock_is_synchronised(), host_now_ms(s->host));
     if (s->ticks % USAGE_EVERY_S == 0)
@@ -151,6 +156,7 @@ static void on_end(evutil_socket_t fd, short what, void *ctx)
     notify_stopping();
     s->is_stopping = true;
     front_stop(s->front);
+    peers_stop(s->peers);
     if (gate_count(s->gate) == 0)
         event_base_loopexit(s->base, NULL);
     else
@@ -370,7 +376,20 @@ static void on_ask(void *ctx, struct status_facts *facts)
     store_usage(s->store, &facts->store);
     facts->links = gate_count(s->gate);
     facts->invites = invites_count(s->invites);
+    facts->peers = s->config->peer_count;
+    facts->peers_linked = peers_linked(s->peers);
     facts->is_stopping = s->is_stopping;
+}
+
+static enum err open_peers(struct server *s)
+{
+    for (size_t i = 0; i < s->config->peer_count; i++) {
+        if (memcmp(s->config->peer[i].key, s->key, sizeof s->key) == 0) {
+            log_line(&s->log, LOG_LEVEL_ERROR, "peer: that is a link to this gateway itself");
+            return ERR_MALFORMED;
+        }
+    }
+    return peers_new(&s->peers, s->base, &s->log, s->host, s->node, &s->rng, s->config->peer, s->config->peer_count);
 }
 
 static enum err open_status(struct server *s)
@@ -427,6 +446,7 @@ static void close_all(struct server *s)
         (void)invites_save_usage(s->invites);
     status_free(s->status);
     redirect_free(s->redirect);
+    peers_free(s->peers);
     front_free(s->front);
     web_free(s->web);
     engine_free(s->engine);
@@ -466,7 +486,7 @@ int server_run(struct gw_config *config, server_reread *reread, void *ctx)
     s->log = log_new((enum log_level)config->log_level);
     s->base = event_base_new();
     if (s->base != NULL && open_folder(s) == ERR_NONE && open_node(s) == ERR_NONE && open_front(s) == ERR_NONE &&
-        open_status(s) == ERR_NONE && open_signals(s) == ERR_NONE) {
+        open_peers(s) == ERR_NONE && open_status(s) == ERR_NONE && open_signals(s) == ERR_NONE) {
         log_line(&s->log, LOG_LEVEL_INFO, "version %s, data in %s, %zu invite%s", STAFFETTA_VERSION, config->data,
                  invites_count(s->invites), invites_count(s->invites) == 1 ? "" : "s");
         notify_ready("running");

@@ -67,6 +67,8 @@ static void on_metrics(struct evhttp_request *request, void *ctx)
         { "links", "Links of users that are open.", f.links, false },
         { "visitors", "Connections open that have shown no invite.", f.front.visitors, false },
         { "invites", "Invites that were not revoked.", f.invites, false },
+        { "peers", "Gateways that this one calls.", f.peers, false },
+        { "peers_linked", "Gateways that this one calls, and has a link to.", f.peers_linked, false },
         { "connections", "Connections accepted.", f.front.accepted, true },
         { "connections_turned_away", "Connections closed at once, for want of room.", f.front.turned_away, true },
         { "links_opened", "Links that were opened with an invite.", f.front.links, true },

@@ -15,7 +15,7 @@ struct event_base;
 struct status_facts {
     struct front_info front;
     struct store_usage store;
-    size_t links, invites;
+    size_t links, invites, peers, peers_linked;   /* `peers`: those that this gateway calls */
     bool is_stopping;
 };
 

@@ -32,7 +32,7 @@ enum {
     LINGER_BYTES    = 4 << 20,     /* ... and not more than was on its way */
     SLOTS_MAX       = LINKS_MAX * 2,
     LABEL_LEN       = 96,
-    GONE_MAX        = 8,
+    GONE_MAX        = 16,
     CLIENT_PLACES   = 2 * CLIENTS_MAX,
 };
 

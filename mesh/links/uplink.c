@@ -50,6 +50,7 @@ struct uplink {
     struct event_base *base;
     struct host *host;
     struct node *node;
+    enum link_kind kind;
     struct rng rng;
     SSL_CTX *tls;
     struct proxy proxy;
@@ -193,7 +194,7 @@ static void on_try_event(struct bufferevent *bev, short what, void *ctx)
 static void try_won(struct try *t)
 {
     struct uplink *u = t->uplink;
-    struct link_open how = { .kind = LINK_UPLINK, .is_initiator = true };
+    struct link_open how = { .kind = u->kind, .is_initiator = true };
     struct known *k = &u->known[t->gateway];
     struct bufferevent *bev = t->bev;
     char label[LAN_TEXT_LEN];
@@ -704,7 +705,7 @@ static enum err make_tls(struct uplink *u)
     return ERR_NONE;
 }
 
-enum err uplink_new(struct uplink **out, struct event_base *base, struct host *host, struct node *node, const struct rng *rng)
+enum err uplink_new(struct uplink **out, struct event_base *base, struct host *host, struct node *node, enum link_kind kind, const struct rng *rng)
 {
     struct uplink *u = calloc(1, sizeof *u);
     enum err e;
@@ -714,6 +715,7 @@ enum err uplink_new(struct uplink **out, struct event_base *base, struct host *h
     u->base = base;
     u->host = host;
     u->node = node;
+    u->kind = kind;
     u->rng = *rng;
     u->pause_ms = UPLINK_PAUSE_MS;
     u->won_gateway = SIZE_MAX;

@@ -24,7 +24,8 @@ enum {
 struct uplink;
 struct event_base;
 
-enum err uplink_new(struct uplink **out, struct event_base *base, struct host *host, struct node *node, const struct rng *rng);
+/* `kind`: LINK_UPLINK, or LINK_PEER of a gateway that calls another. */
+enum err uplink_new(struct uplink **out, struct event_base *base, struct host *host, struct node *node, enum link_kind kind, const struct rng *rng);
 void     uplink_free(struct uplink *u);   /* takes NULL; the link goes down */
 
 /* Replaces the list, in order of preference. What is known of gateways that stay is kept; a link to one that does not is
