@@ -20,6 +20,7 @@ enum {
     TICK_MS = 250, TAIL_EVERY_MS = 1000, TEND_EVERY_MS = 600000, KEEP_EVERY_MS = 10000, RETRY_MS = 1000, REREAD = 1000,
     OID_INT4 = 23, OID_INT8 = 20, OID_TEXT = 25, OID_INT4_ARRAY = 1007, OID_BYTEA = 17, OID_BYTEA_ARRAY = 1001,
     ARRAY_HEAD_LEN = 20, SPOOL_PERCENT_MAX = 50, OCTETS = 256, NAME_LEN = 24,
+    REMOVAL_HEAD_LEN = 8, REMOVAL_KEY_LEN = REMOVAL_HEAD_LEN + 1 + 8, REMOVAL_LEN = 4 + 16,
 };
 
 static const char SQL_PUT[] =
@@ -44,7 +45,8 @@ static const char SQL_LOAD[] =
     "SELECT day, id, hops, ceil(extract(epoch FROM deadline - now()) / 3600)::int4, body FROM bundles"
     " WHERE (bucket >> 16) = $1 AND body IS NOT NULL AND deadline > now() AND (day, id) > ($2, $3) ORDER BY day, id LIMIT 256";
 
-struct removal { uint32_t day; struct bundle_id id; };
+/* `number` names it in the database of this gateway, where it stands until the cluster knows. */
+struct removal { uint64_t number; uint32_t day; struct bundle_id id; };
 
 /* Where a reader goes on. */
 struct place { uint64_t change; uint32_t day; struct bundle_id id; };
@@ -67,6 +69,7 @@ struct shard {
     bool has_schema;             /* the writer has made sure of it */
     struct removal *removals;
     size_t removal_count, removing_count;
+    uint64_t removal_next;
 
     uint64_t tail_from;          /* rows of this transaction and later are yet to be read */
     uint64_t tail_next;          /* the same once this sweep is through */
@@ -152,6 +155,70 @@ static void number_write(struct db *db, const char *what, unsigned index, uint64
     number_key(key, what, index);
     writer_u64(&w, v);
     (void)db_put(db, DB_META, bytes_of_text(key), writer_bytes(&w));   /* the commit says so */
+}
+
+/* ---- Removals that the cluster does not know of yet: durable with what they removed ---- */
+
+static const char REMOVAL_HEAD[] = "removal ";
+
+static struct bytes removal_key(uint8_t key[REMOVAL_KEY_LEN], unsigned index, uint64_t number)
+{
+    memcpy(key, REMOVAL_HEAD, REMOVAL_HEAD_LEN);
+    key[REMOVAL_HEAD_LEN] = (uint8_t)index;
+    for (unsigned i = 0; i < 8; i++)   /* big-endian: found again in this order */
+        key[REMOVAL_HEAD_LEN + 1 + i] = (uint8_t)(number >> (56 - 8 * i));
+    return bytes_of(key, REMOVAL_KEY_LEN);
+}
+
+/* Too many: what is beyond goes with its day. */
+static void removal_add(struct shard *s, uint32_t day, const struct bundle_id *id)
+{
+    uint8_t key[REMOVAL_KEY_LEN], value[REMOVAL_LEN];
+    struct writer w = writer_of(value, sizeof value);
+
+    if (s->removal_count == REMOVALS_MAX)
+        return;
+    writer_u32(&w, day);
+    writer_copy(&w, bytes_of(id->octets, sizeof id->octets));
+    (void)db_put(s->e->db, DB_META, removal_key(key, s->index, s->removal_next), writer_bytes(&w));   /* the commit says so */
+    s->removals[s->removal_count++] = (struct removal){ s->removal_next++, day, *id };
+}
+
+static void removals_done(struct shard *s, size_t count)
+{
+    uint8_t key[REMOVAL_KEY_LEN];
+
+    for (size_t i = 0; i < count; i++)
+        (void)db_delete(s->e->db, DB_META, removal_key(key, s->index, s->removals[i].number));
+    s->removal_count -= count;
+    memmove(s->removals, s->removals + count, s->removal_count * sizeof *s->removals);
+}
+
+static bool removal_load(void *ctx, struct bytes key, struct bytes value)
+{
+    struct shard *s = ctx;
+    struct reader k = reader_of(key), r = reader_of(value);
+    struct removal one = { 0 };
+    char head[REMOVAL_HEAD_LEN];
+
+    reader_copy(&k, head, sizeof head);
+    if (k.failed || memcmp(head, REMOVAL_HEAD, sizeof head) != 0 || reader_u8(&k) != s->index || s->removal_count == REMOVALS_MAX)
+        return false;
+    for (unsigned i = 0; i < 8; i++)
+        one.number = one.number << 8 | reader_u8(&k);
+    one.day = reader_u32(&r);
+    reader_copy(&r, one.id.octets, sizeof one.id.octets);
+    s->removal_next = one.number + 1;
+    if (reader_is_done(&k) && reader_is_done(&r))
+        s->removals[s->removal_count++] = one;
+    return true;
+}
+
+static enum err removals_load(struct shard *s)
+{
+    uint8_t key[REMOVAL_KEY_LEN];
+
+    return db_walk(s->e->db, DB_META, removal_key(key, s->index, 0), removal_load, s);
 }
 
 /* ---- PostgreSQL's binary formats: big-endian ---- */
@@ -353,7 +420,7 @@ static void on_removed(void *ctx, const PGresult *result)
     if (result == NULL)
         s->retry_at_ms = host_now_ms(s->e->host) + RETRY_MS;
     else
-        memmove(s->removals, s->removals + s->removing_count, (s->removal_count -= s->removing_count) * sizeof *s->removals);
+        removals_done(s, s->removing_count);
     s->removing_count = 0;
     host_poke(s->e->host);
 }
@@ -692,8 +759,8 @@ void engine_on_event(struct engine *e, const struct node_event *event)
     unsigned octet = octet_of(event->entry.bucket);
     struct shard *s = shard_of(e, octet);
 
-    if (event->kind == NODE_DROPPED && event->why == ERR_NONE && s->removal_count < REMOVALS_MAX)
-        s->removals[s->removal_count++] = (struct removal){ day_of_expiry(event->entry.expiry_h), event->entry.id };
+    if (event->kind == NODE_DROPPED && event->why == ERR_NONE)
+        removal_add(s, day_of_expiry(event->entry.expiry_h), &event->entry.id);
     else if (event->kind == NODE_DROPPED && event->why == ERR_FULL)
         set(e->complete, octet, false);
     else if (event->kind == NODE_STORED && s->is_spooling && is_pushed_kind(s, &event->entry) && has_spool_room(e)) {
@@ -728,6 +795,27 @@ void engine_on_turn(struct engine *e)
         host_poke(e->host);
 }
 
+void engine_info(const struct engine *e, struct engine_info *out)
+{
+    uint64_t now_ms = host_now_ms(e->host);
+    struct store_usage u;
+
+    memset(out, 0, sizeof *out);
+    store_usage(e->store, &u);
+    out->databases = e->shard_count;
+    out->spooled = u.class_count[QUOTA_OWN];
+    out->is_spool_full = !has_spool_room(e);
+    for (size_t i = 0; i < e->shard_count; i++) {
+        const struct shard *s = &e->shards[i];
+
+        out->connected += pg_is_up(s->writer) && s->has_schema;
+        out->spooling += s->is_spooling;
+        out->removals += s->removal_count;
+        if (s->is_spooling && now_ms - s->progress_ms > out->lag_ms)
+            out->lag_ms = now_ms - s->progress_ms;
+    }
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
 {
     (void)fd;
@@ -750,6 +838,8 @@ static enum err shard_open(struct shard *s, const struct gw_config *config)
     s->progress_ms = host_now_ms(e->host);
     if ((s->removals = malloc(REMOVALS_MAX * sizeof *s->removals)) == NULL)
         return ERR_NO_MEMORY;
+    if ((why = removals_load(s)) != ERR_NONE)
+        return why;
     if ((why = pg_new(&s->writer, e->base, e->log, s->name, config->database[s->index], engine_schema_sql, &writer)) != ERR_NONE)
         return why;
     return pg_new(&s->reader, e->base, e->log, s->name, config->database[s->index], "SET statement_timeout = '15s'; LISTEN staffetta", &reader);

@@ -23,4 +23,13 @@ void     engine_free(struct engine *e);   /* takes NULL */
 void     engine_on_event(struct engine *e, const struct node_event *event);
 void     engine_on_turn(struct engine *e);
 
+struct engine_info {
+    size_t   databases, connected;   /* configured; that take writes now */
+    size_t   spooling;               /* away or slow, so that bundles of theirs are acknowledged from the spool */
+    size_t   spooled, removals;      /* bundles, and removals, that have yet to flow on */
+    uint64_t lag_ms;                 /* since the one that is away for longest last took something */
+    bool     is_spool_full;          /* users wait */
+};
+void     engine_info(const struct engine *e, struct engine_info *out);
+
 #endif

@@ -374,6 +374,8 @@ static void on_ask(void *ctx, struct status_facts *facts)
     memset(facts, 0, sizeof *facts);
     front_info(s->front, &facts->front);
     store_usage(s->store, &facts->store);
+    if (s->engine != NULL)
+        engine_info(s->engine, &facts->engine);
     facts->links = gate_count(s->gate);
     facts->invites = invites_count(s->invites);
     facts->peers = s->config->peer_count;

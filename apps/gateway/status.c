@@ -46,9 +46,13 @@ static void on_health(struct evhttp_request *request, void *ctx)
         return;
     }
     s->ask(s->ctx, &facts);
-    evbuffer_add_printf(body, "%s\n", facts.is_stopping ? "stopping" : "ok");
-    answer(request, facts.is_stopping ? HTTP_SERVUNAVAIL : HTTP_OK, facts.is_stopping ? "Service Unavailable" : "OK",
-           "text/plain; charset=utf-8", body);
+    /* From the spool a gateway serves its users well, until it is full. */
+    bool is_spooling = facts.engine.spooling > 0, is_bad = facts.is_stopping || (is_spooling && facts.engine.is_spool_full);
+    evbuffer_add_printf(body, "%s\n", facts.is_stopping ? "stopping" : is_bad ? "databases are away and the spool is full" : "ok");
+    if (is_spooling)
+        evbuffer_add_printf(body, "%zu of %zu databases away or slow for %" PRIu64 " s; bundles are kept in the spool\n", facts.engine.spooling,
+                            facts.engine.databases, facts.engine.lag_ms / 1000);
+    answer(request, is_bad ? HTTP_SERVUNAVAIL : HTTP_OK, is_bad ? "Service Unavailable" : "OK", "text/plain; charset=utf-8", body);
     evbuffer_free(body);
 }
 
@@ -76,6 +80,12 @@ static void on_metrics(struct evhttp_request *request, void *ctx)
         { "bundle_bytes", "Octets of bundles that wait.", f.store.bytes, false },
         { "capacity_bytes", "Octets of bundles that may wait.", f.store.capacity_bytes, false },
         { "damaged_records", "Records found unreadable at the start, and removed.", f.store.damaged_count, false },
+        { "databases", "Databases of the engine.", f.engine.databases, false },
+        { "databases_connected", "Databases that take writes now.", f.engine.connected, false },
+        { "databases_spooling", "Databases away or slow, so that the spool acknowledges in their place.", f.engine.spooling, false },
+        { "spool_bundles", "Bundles acknowledged from the spool that have yet to flow on.", f.engine.spooled, false },
+        { "spool_removals", "Removals that the databases have yet to hear of.", f.engine.removals, false },
+        { "spool_lag_seconds", "Since the database that is away for longest last took something.", f.engine.lag_ms / 1000, false },
         { "stopping", "1 while it ends.", f.is_stopping, false },
     };
 

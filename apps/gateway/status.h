@@ -6,6 +6,7 @@
 #define STA_GATEWAY_STATUS_H
 
 #include "apps/gateway/config.h"
+#include "apps/gateway/engine.h"
 #include "apps/gateway/front.h"
 #include "storage/store.h"
 
@@ -15,6 +16,7 @@ struct event_base;
 struct status_facts {
     struct front_info front;
     struct store_usage store;
+    struct engine_info engine;   /* zeros: the store is all there is */
     size_t links, invites, peers, peers_linked;   /* `peers`: those that this gateway calls */
     bool is_stopping;
 };

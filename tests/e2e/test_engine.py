@@ -14,8 +14,10 @@ import sys
 import time
 
 import postgresql
-from gateway import Gateway
-from world import SKIPPED, World, wait_for
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "gateway"))
+from gateway import Gateway  # noqa: E402
+from test_status import metrics  # noqa: E402
+from world import SKIPPED, World, wait_for  # noqa: E402
 
 DONE = ("delivered", "read")
 
@@ -44,12 +46,15 @@ def main():
     def count(where):
         return sum(int(cluster.primary.sql(f"SELECT count(*) FROM bundles WHERE {where}", database=d)) for d in databases)
 
+    def now(gateway, name):
+        return metrics(os.path.join(gateway.data, "status.sock"))[name]
+
     world = World(options.bin, namespaces=False, keep=options.keep)
     ana, ben = world.person("ana"), world.person("ben")
     first, second = Gateway(world, "first"), Gateway(world, "second")
     links = [g.invite("all") for g in (first, second)]
     for gateway in (first, second):
-        gateway.start(*flags)
+        gateway.start("--status", os.path.join(gateway.data, "status.sock"), *flags)
         wait_for(lambda: "database 1: connected" in log_of(gateway), "the gateway to find its databases", 30)
         assert "no synchronous standby" not in log_of(gateway)
     for person, link in ((ana, links[0]), (ben, links[1])):
@@ -105,6 +110,7 @@ def main():
     messages = [say() for _ in range(10)]
     wait_for(lambda: all_taken(messages), "the spool to take what Ana has while the databases are away", 60)
     assert "kept in the spool" in log_of(first)
+    assert now(first, "databases_connected") == 0 and now(first, "databases_spooling") >= 1 and now(first, "spool_bundles") >= 1
     ana.stop()
     first.kill()
     first.start()
@@ -112,6 +118,35 @@ def main():
         server.start()
     ben.start()
     wait_for(lambda: sorted(ben.texts_from(ana)) == sorted(sent), "what was spooled to reach Ben, Ana being away", 120)
+
+    # Delivered while the databases are away, by a gateway that dies before they are back: they hear of it all the same.
+    # (Ana, who hears of it and tells, comes by the second as well.)
+    ben.stop()
+    ana.start()
+    ana.run("gateway", "add", links[1])
+    held = now(second, "bundle_bytes")
+    message = say(base64.b64encode(os.urandom(2700)).decode())
+    wait_for(lambda: all_taken([message]) and now(second, "bundle_bytes") >= held + 4096, "the large one to be in the second's cache", 60)
+    wait_for(lambda: count("length(body) = 4096") >= 1, "the large one to be in the database", 60)
+    freed = count("body IS NULL")
+    first.stop()
+    for server in last:
+        server.kill()
+    ben.start()
+    wait_for(lambda: sorted(ben.texts_from(ana)) == sorted(sent), "Ben to read it from the second's cache", 60)
+    wait_for(lambda: now(second, "spool_removals") >= 1 and now(second, "databases_connected") == 0, "the removal to wait", 120)
+    ana.run("gateway", "remove", f"127.0.0.1:{second.PORT}")
+    ana.stop()
+    ben.stop()
+    first.start()
+    second.kill()
+    second.start()
+    assert now(second, "spool_removals") >= 1
+    for server in last:
+        server.start()
+    wait_for(lambda: now(second, "spool_removals") == 0, "nothing to wait any more", 60)
+    assert count("body IS NULL") > freed
+    ben.start()
 
     # What is acknowledged while they are up outlives the gateway with its disk.
     ana.start()
