@@ -73,8 +73,10 @@ def main():
         return all(ana.state(m)["state"] in ("gateway", *DONE) for m in messages)
 
     # One gateway's bundle is the other's, promptly; what is delivered is freed in the database.
-    say("Ben, do you hear me over there?")
+    message = say("Ben, do you hear me over there?")
     wait_for(lambda: ben.texts_from(ana) == sent, "Ben to read what Ana gave to the other gateway", 60)
+    # What is sealed before Ana has heard of Ben has no anti-packet.
+    wait_for(lambda: ana.state(message)["state"] in DONE, "Ben's first receipt", 60)
     large = base64.b64encode(os.urandom(2700)).decode()   # worth an anti-packet
     message, began = say(large), time.monotonic()
     wait_for(lambda: ben.texts_from(ana) == sent, "Ben to read the next", 60)
