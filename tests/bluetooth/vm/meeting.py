@@ -64,10 +64,10 @@ def stream_ours(count):
 
 
 def in_turns(name, floor, raw_once, ours_once):
-    """Ours beside the bare thing, one right after the other, three times at most, until one such pair says it: between pairs the
+    """Ours beside the bare thing, one right after the other, six times at most, until one such pair says it: between pairs the
     machine may get more or less to do, and what it does within one can as well be against us."""
     raw, ours, part = [], [], 0
-    while len(raw) < 3 and part < floor:
+    while len(raw) < 6 and part < floor:
         raw.append(raw_once())
         ours.append(ours_once())
         part = max(part, ours[-1] / raw[-1])
