@@ -9,7 +9,8 @@ static enum err count_given(struct contact *c, uint64_t seq)
     /* Not for ever: whoever only says that it takes could keep its place so. */
     if (c->core->now_ms - c->ready_ms < LINK_TAKING_MS)
         c->useful_ms = c->core->now_ms;
-    if (at == NULL)
+    /* What a user fetches of a gateway, decoys among it, says nothing of how far a bundle has come, and may be much. */
+    if (at == NULL || c->how.kind == LINK_CLIENT)
         return ERR_NONE;
     struct store_entry e = *at;
     bool is_ours = e.quota_class == QUOTA_OWN;
