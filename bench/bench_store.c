@@ -1,6 +1,6 @@
 /* bench/bench_store.c - what a bundle costs the store, beside the floor measured in the same run.
  *
- *     bench_store [--len BYTES] [FOLDER]      256 to 4096, a power of two; a folder on the disk to be measured, /tmp otherwise
+ *     bench_store [FOLDER]      a folder on the disk to be measured; /tmp otherwise
  *
  * The floor is LMDB alone: the same bytes (facts and body) appended to two tables and committed as often,
  * with nothing decided, found or counted. Columns are microseconds of CPU a bundle without syncs, bytes on disk and of
@@ -20,10 +20,9 @@
 #include "bench/measure.h"
 #include "storage/store.h"
 
-enum { FACTS_BYTES = 68, BATCH = 1000, LEN_MIN = 256, LEN_MAX = 4096 };
+enum { FACTS_BYTES = 68, BATCH = 1000, LEN = 256 };
 
 static char folder[512];
-static size_t len = LEN_MIN;   /* of each bundle */
 
 static double wall_us(void)
 {
@@ -92,7 +91,7 @@ static void make_bundle(struct store_entry *e, uint8_t *bundle)
     }
     header_encode(&h, bundle);
     memcpy(e->tag, h.tag, TAG_LEN);
-    e->len = (uint32_t)len;
+    e->len = LEN;
     e->bundle_class = CLASS_SEALED;
     e->quota_class = QUOTA_STRANGER;
     e->expiry_h = h.expiry_h;
@@ -103,7 +102,7 @@ static void make_bundle(struct store_entry *e, uint8_t *bundle)
 
 /* The bundles of a batch are drawn before the clock is read. */
 static struct store_entry entries[BATCH];
-static uint8_t bundles[BATCH][LEN_MAX];
+static uint8_t bundles[BATCH][LEN];
 
 static void make_batch(void)
 {
@@ -156,7 +155,7 @@ static double run_floor(size_t count, bool is_synced, bool has_sides, double *by
         must(mdb_txn_begin(env, NULL, 0, &txn), "begin");
         for (size_t i = 0; i < BATCH; i++) {
             uint8_t key[8];
-            MDB_val k = { 8, key }, f = { FACTS_BYTES, record }, b = { len, bundles[i] };
+            MDB_val k = { 8, key }, f = { FACTS_BYTES, record }, b = { LEN, bundles[i] };
 
             for (size_t j = 0; j < 8; j++)
                 key[j] = (uint8_t)((uint64_t)(done + i + 1) >> (56 - 8 * j));
@@ -200,7 +199,7 @@ static double run_store(size_t count, bool is_synced, uint64_t capacity, double 
         double began_wall = wall_us(), began = cpu_us();
 
         for (size_t i = 0; i < BATCH; i++) {
-            enum err e = store_put(s, &entries[i], bytes_of(bundles[i], len));
+            enum err e = store_put(s, &entries[i], bytes_of(bundles[i], LEN));
 
             if (e != ERR_NONE && (capacity == 0 || e != ERR_FULL))
                 must((int)e, "put");
@@ -258,15 +257,10 @@ int main(int argc, char **argv)
     static const size_t counts[] = { 1000, 10000, 100000 };
     double bytes, floor_bytes, heap, heap_total, wall, floor_wall;
 
-    if (argc > 2 && strcmp(argv[1], "--len") == 0) {
-        len = strtoul(argv[2], NULL, 10);
-        argc -= 2;
-        argv += 2;
-    }
-    if (argc > 2 || (argc > 1 && argv[1][0] == '-') || len < LEN_MIN || len > LEN_MAX || (len & (len - 1)) != 0) {
+    if (argc > 2 || (argc > 1 && argv[1][0] == '-')) {
         bool is_help = argc == 2 && strcmp(argv[1], "--help") == 0;
 
-        fputs("usage: bench_store [--len 256|512|1024|2048|4096] [FOLDER]\nWhat a bundle costs the store, beside LMDB alone, on the disk of FOLDER (/tmp).\n", is_help ? stdout : stderr);
+        fputs("usage: bench_store [FOLDER]\nWhat a bundle costs the store, beside LMDB alone, on the disk of FOLDER (/tmp).\n", is_help ? stdout : stderr);
         return is_help ? 0 : 2;
     }
     snprintf(folder, sizeof folder, "%s/staffetta-bench-XXXXXX", argc > 1 ? argv[1] : "/tmp");
@@ -274,7 +268,7 @@ int main(int argc, char **argv)
         perror(folder);
         return 1;
     }
-    printf("bundles of %zu bytes, a commit every %d\n", len, BATCH);
+    printf("bundles of %d bytes, a commit every %d\n", LEN, BATCH);
     printf("%8s  %8s %8s %6s  %8s %8s  %8s %9s %8s  %9s\n", "bundles", "floor", "store", "ratio", "disk", "floor's", "heap", "heap", "open", "expire");
     printf("%8s  %8s %8s %6s  %8s %8s  %8s %9s %8s  %9s\n", "", "us each", "us each", "", "B each", "B each", "B each", "MB in all", "ms", "us each");
     for (size_t i = 0; i < 3; i++) {
@@ -294,7 +288,7 @@ int main(int argc, char **argv)
         printf("LMDB alone with side tables by id, deadline and bucket, %zu: %.2f us CPU each, %.0f B on disk each\n", counts[i], floor_us, floor_bytes);
     }
     /* A store of 50,000 that is full: every second half of the puts has to evict. */
-    store_us = run_store(100000, false, (uint64_t)50000 * len, &bytes, &heap, &wall);
+    store_us = run_store(100000, false, (uint64_t)50000 * LEN, &bytes, &heap, &wall);
     printf("full, 100000 into room for 50000: store %.2f us CPU each\n", store_us);
     wipe_folder();
     rmdir(folder);

@@ -18,6 +18,8 @@ enum payload_type {
     PAYLOAD_READ    = 2,  /* message ids, 8 bytes each, that were read */
     PAYLOAD_CARD    = 3,  /* the sender's present card */
     PAYLOAD_RESET   = 4,  /* state was restored: forget our sessions, send again what was not acknowledged */
+    PAYLOAD_MEDIA   = 16, /* a content is announced (apps/media/manifest.h) */
+    PAYLOAD_MEDIA_REPORT = 17,  /* how far it is at the receiver (apps/media/report.h) */
 };
 
 enum payload_flag {

@@ -9,8 +9,7 @@ static enum err count_given(struct contact *c, uint64_t seq)
     /* Not for ever: whoever only says that it takes could keep its place so. */
     if (c->core->now_ms - c->ready_ms < LINK_TAKING_MS)
         c->useful_ms = c->core->now_ms;
-    /* What a user fetches of a gateway, decoys among it, says nothing of how far a bundle has come, and may be much. */
-    if (at == NULL || c->how.kind == LINK_CLIENT)
+    if (at == NULL)
         return ERR_NONE;
     struct store_entry e = *at;
     bool is_ours = e.quota_class == QUOTA_OWN;

@@ -291,6 +291,19 @@ void node_new_epoch(struct node *n, uint64_t now_ms)
     n->is_beacon_told = false;
 }
 
+uint32_t node_link_next(const struct node *n, uint32_t after)
+{
+    uint32_t next = 0;
+
+    for (size_t i = 0; i < LINKS_MAX; i++) {
+        const struct contact *c = n->core.contacts[i];
+
+        if (c != NULL && c->id > after && (next == 0 || c->id < next))
+            next = c->id;
+    }
+    return next;
+}
+
 bool node_link_info(const struct node *n, uint32_t link, struct node_link_info *out)
 {
     const struct contact *c = find(n, link);
@@ -302,6 +315,7 @@ bool node_link_info(const struct node *n, uint32_t link, struct node_link_info *
     info.link = link;
     info.kind = c->how.kind;
     info.is_ready = c->phase == PHASE_READY;
+    info.is_slow = c->how.is_slow;
     info.is_friend = c->is_friend;
     info.is_settled = contact_is_settled(c);
     info.peer_fill_percent = c->peer.fill_percent;

@@ -122,6 +122,7 @@ struct node_link_info {
     uint32_t link;
     enum link_kind kind;
     bool     is_ready;               /* handshake done */
+    bool     is_slow;                /* large bundles wait for a better one */
     bool     is_friend;
     bool     is_settled;             /* reconciled, nothing under way */
     uint8_t  peer_fill_percent;
@@ -132,6 +133,9 @@ struct node_link_info {
     uint32_t peer_clock_min;         /* theirs at the handshake, since 2025; UINT32_MAX: they have none, or none was said */
 };
 bool node_link_info(const struct node *n, uint32_t link, struct node_link_info *out);
+
+/* The links to neighbours (not to clients), in the order of their numbers: the one after `after`; 0: no more. */
+uint32_t node_link_next(const struct node *n, uint32_t after);
 
 /* Recognition of close friends (section 7), after NODE_LINK_READY: `tags` is what we show; the other side's
  * come as NODE_RECOGNITION, and node_link_set_friend says that one of them was known. */

@@ -23,6 +23,7 @@ enum archive_kind {
     ARCHIVE_OUTBOX,       /* bundles under way -> message */
     ARCHIVE_GATEWAY,
     ARCHIVE_GROUP,
+    ARCHIVE_MEDIA,        /* contents of messages: state, what was announced, files */
     ARCHIVE_KIND_COUNT,
 };
 

@@ -69,6 +69,12 @@ int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3
 /* Asks the daemon. EXIT_DONE and *reply (the caller's), or what went wrong, said already. `body` is taken; may be NULL. */
 int client_call(const struct cli *c, const char *method, const char *path, json_t *body, json_t **reply);
 
+/* The same with bytes that are no JSON. */
+int client_upload(const struct cli *c, const char *path, struct bytes piece, json_t **reply);
+
+/* Writes the bytes that are answered to `to`. */
+int client_download(const struct cli *c, const char *path, FILE *to);
+
 /* True when a daemon answers the socket. */
 bool client_is_there(const struct cli *c);
 
@@ -86,6 +92,11 @@ int client_listen(const struct cli *c, const struct client_stream *stream);
 
 /* "/v1/friends/" + the name, percent-encoded, + tail. */
 char *client_path(const char *head, const char *name, const char *tail);
+
+/* ---- verb_media.c ---- */
+
+/* Writes what GET /v1/media/ID + tail answers to a new file, or to the standard output for "-". */
+int save_media(const struct cli *c, const char *id, const char *tail, const char *to);
 
 /* ---- words.c ---- */
 
@@ -129,6 +140,9 @@ int verb_init(struct cli *c), verb_card(struct cli *c), verb_invite(struct cli *
     verb_status(struct cli *c), verb_neighbours(struct cli *c), verb_doctor(struct cli *c), verb_export(struct cli *c),
     verb_import(struct cli *c), verb_gateway(struct cli *c), verb_gateways(struct cli *c), verb_unlock(struct cli *c),
     verb_passphrase(struct cli *c), verb_settings(struct cli *c), verb_panic(struct cli *c), verb_completion(struct cli *c),
+    verb_send_file(struct cli *c), verb_send_photo(struct cli *c), verb_send_voice(struct cli *c), verb_media(struct cli *c),
+    verb_save(struct cli *c), verb_want(struct cli *c), verb_keep(struct cli *c), verb_free_up(struct cli *c),
+    verb_archive(struct cli *c), verb_storage(struct cli *c),
     verb_version(struct cli *c), verb_help(struct cli *c);
 
 #endif

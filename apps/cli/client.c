@@ -77,23 +77,29 @@ static bool send_all(int fd, const char *at, size_t len)
     return true;
 }
 
-static bool send_request(int fd, const char *method, const char *path, const json_t *body)
+static bool send_raw(int fd, const char *method, const char *path, struct bytes body)
 {
-    char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
-    size_t len = text != NULL ? strlen(text) : 0;
     size_t cap = strlen(path) + 256;
     char *head = malloc(cap);
     bool is_sent = false;
 
-    if (head != NULL && (body == NULL || text != NULL)) {
+    if (head != NULL) {
         int n = snprintf(head, cap, "%s %s HTTP/1.1\r\nHost: staffetta\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
-                         method, path, len);
-        is_sent = n > 0 && send_all(fd, head, (size_t)n) && send_all(fd, text != NULL ? text : "", len);
+                         method, path, body.len);
+        is_sent = n > 0 && send_all(fd, head, (size_t)n) && send_all(fd, (const char *)body.at, body.len);
     }
-    if (text != NULL)
-        profile_wipe(text, len);
-    free(text);
     free(head);
+    return is_sent;
+}
+
+static bool send_request(int fd, const char *method, const char *path, const json_t *body)
+{
+    char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+    bool is_sent = (body == NULL || text != NULL) && send_raw(fd, method, path, bytes_of_text(text != NULL ? text : ""));
+
+    if (text != NULL)
+        profile_wipe(text, strlen(text));
+    free(text);
     return is_sent;
 }
 
@@ -146,7 +152,8 @@ static int say_error(int http_status, const json_t *object)
                                                             : "the daemon answered with an error and no reason");
 }
 
-int client_call(const struct cli *c, const char *method, const char *path, json_t *body, json_t **reply)
+/* `raw` instead of `body` when that is NULL. */
+static int call(const struct cli *c, const char *method, const char *path, json_t *body, struct bytes raw, json_t **reply)
 {
     struct buffer text = buffer_of_limit(BODY_MAX);
     struct response r;
@@ -159,7 +166,8 @@ int client_call(const struct cli *c, const char *method, const char *path, json_
         status = fail(EXIT_FAILED, "out of memory");
     } else if (fd < 0) {
         status = say_no_daemon(c);
-    } else if (!send_request(fd, method, path, body) || read_answer(fd, &r) != ERR_NONE) {
+    } else if (!(body != NULL ? send_request(fd, method, path, body) : send_raw(fd, method, path, raw)) ||
+               read_answer(fd, &r) != ERR_NONE) {
         status = fail(EXIT_NO_DAEMON, "the daemon went away before it answered; look at its log");
     } else {
         json_t *object = json_loadb((const char *)text.at, text.len, 0, NULL);
@@ -177,6 +185,63 @@ int client_call(const struct cli *c, const char *method, const char *path, json_
     json_decref(body);
     response_clear(&r);
     buffer_clear(&text);
+    return status;
+}
+
+int client_call(const struct cli *c, const char *method, const char *path, json_t *body, json_t **reply)
+{
+    return call(c, method, path, body, bytes_of(NULL, 0), reply);
+}
+
+int client_upload(const struct cli *c, const char *path, struct bytes piece, json_t **reply)
+{
+    return call(c, "POST", path, NULL, piece, reply);
+}
+
+/* ---- Contents ---- */
+
+struct saving {
+    const struct response *response;
+    FILE *to;
+    struct buffer error;         /* the answer when it is none of the content */
+};
+
+static enum err save_part(void *ctx, struct bytes part)
+{
+    struct saving *s = ctx;
+
+    if (s->response->status != 200)
+        return buffer_append(&s->error, part);
+    return fwrite(part.at, 1, part.len, s->to) == part.len ? ERR_NONE : ERR_IO;
+}
+
+int client_download(const struct cli *c, const char *path, FILE *to)
+{
+    struct response r;
+    struct saving s = { &r, to, buffer_of_limit(65536) };
+    int fd = path != NULL ? open_socket(c->socket) : -1, status;
+    enum err e = ERR_NONE;
+
+    response_init(&r, UINT64_MAX, save_part, &s);
+    if (path == NULL) {
+        status = fail(EXIT_FAILED, "out of memory");
+    } else if (fd < 0) {
+        status = say_no_daemon(c);
+    } else if (!send_raw(fd, "GET", path, bytes_of(NULL, 0)) || (e = read_answer(fd, &r)) != ERR_NONE) {
+        status = e == ERR_IO && ferror(to) ? fail(EXIT_FAILED, "it cannot be written: %s", strerror(errno))
+                                           : fail(EXIT_NO_DAEMON, "the daemon went away before all was there");
+    } else if (r.status == 200) {
+        status = EXIT_DONE;
+    } else {
+        json_t *object = json_loadb((const char *)s.error.at, s.error.len, 0, NULL);
+
+        status = say_error(r.status, object);
+        json_decref(object);
+    }
+    if (fd >= 0)
+        close(fd);
+    response_clear(&r);
+    buffer_clear(&s.error);
     return status;
 }
 

@@ -21,7 +21,7 @@ static int read_text(FILE *from, const char *name, struct buffer *to)
 
     while ((n = fread(block, 1, sizeof block, from)) > 0)
         if (buffer_append(to, bytes_of(block, n)) != ERR_NONE)
-            return fail(EXIT_REFUSED, "%s is longer than %d bytes: this version sends texts only", name, TEXT_LEN_MAX);
+            return fail(EXIT_REFUSED, "%s is longer than %d bytes: send it with send-file", name, TEXT_LEN_MAX);
     if (ferror(from))
         return fail(EXIT_FAILED, "%s cannot be read: %s", name, strerror(errno));
     return EXIT_DONE;
@@ -102,7 +102,7 @@ int verb_send(struct cli *c)
     if (status == EXIT_DONE && text.len == 0)
         status = fail(EXIT_USAGE, "there is nothing to send");
     if (status == EXIT_DONE && (!text_is_utf8(buffer_bytes(&text)) || memchr(text.at, '\0', text.len) != NULL))
-        status = fail(EXIT_REFUSED, "this is no UTF-8 text, and this version sends texts only");
+        status = fail(EXIT_REFUSED, "this is no UTF-8 text: send it with send-file");
     if (status == EXIT_DONE)
         status = send_text(c, buffer_bytes(&text));
     buffer_clear(&text);

@@ -17,6 +17,11 @@ const size_t global_option_count = sizeof global_options / sizeof global_options
     { "mark-read", NULL, "mark what is printed as read" }, \
     { "keep-unread", NULL, "mark nothing as read" }
 
+#define MEDIA_OPTIONS \
+    { "caption", "TEXT", "what stands beside it" }, { "name", "NAME", "call it so; otherwise the file's own name" }, \
+    { "now", NULL, "the original does not wait for a fast link" }, \
+    { "life", "SPAN", "how long it may travel: 1d, 3d, 7d (usual) or 14d" }
+
 const struct verb verbs[] = {
     { "init", "", "make your identity", "Works with and without a running daemon. Without --passphrase a key file beside the "
       "data opens it, so whoever takes the disk can read everything.",
@@ -45,6 +50,28 @@ const struct verb verbs[] = {
       "two dashes stands after --.",
       1, ARGS_MAX, ARG_FRIEND, "", { { "file", "FILE", "send the text in this file (UTF-8, up to 16000 bytes)" },
                                      { "life", "SPAN", "how long it may travel: 1d, 3d, 7d (usual) or 14d" } }, verb_send },
+    { "send-file", "NAME FILE", "send a file of up to 100 MB; prints the message's id", "It goes in pieces, over whoever comes by, and waits for a "
+      "fast link.", 2, 2, ARG_FRIEND, "", { MEDIA_OPTIONS }, verb_send_file },
+    { "send-photo", "NAME FILE", "send a photo", "As send-file, shown as a photo. A preview goes at once where staffetta-media is installed, which this version does not bring.",
+      2, 2, ARG_FRIEND, "", { MEDIA_OPTIONS }, verb_send_photo },
+    { "send-voice", "NAME FILE", "send a voice note", "As send-file, shown as a voice note. A version at a low rate goes at once where staffetta-media is installed, which this version "
+      "does not bring.",
+      2, 2, ARG_FRIEND, "", { MEDIA_OPTIONS }, verb_send_voice },
+    { "media", "[ID]", "list photos, voice notes and files, and how far they are", "",
+      0, 1, ARG_MESSAGE, "", { { "follow", NULL, "go on as they come" } }, verb_media },
+    { "save", "ID [FILE]", "save a photo, voice note or file", "Without FILE under its own name in this folder. Nothing is ever overwritten. "
+      "- is the standard output.", 1, 2, ARG_MESSAGE, "", { { "light", NULL, "the version at a low rate" }, { "preview", NULL, "the preview" } },
+      verb_save },
+    { "want", "ID", "ask for the original now", "Otherwise it comes when the sender is on a fast link.",
+      1, 1, ARG_MESSAGE, "", { { "no", NULL, "it is not wanted: nothing more of it comes" } }, verb_want },
+    { "keep", "ID", "keep a photo, voice note or file when space is freed", "", 1, 1, ARG_MESSAGE, "",
+      { { "no", NULL, "no longer" } }, verb_keep },
+    { "free-up", "[ID]", "remove originals that are complete and old", "Messages and previews stay; what is kept stays. With ID that one, "
+      "whatever its age.", 0, 1, ARG_MESSAGE, "", { { "older", "SPAN", "than this; otherwise 30d" },
+      { "size", "SIZE", "stop when so much is freed, such as 500M" } }, verb_free_up },
+    { "archive", "NAME FOLDER", "write a conversation and its originals into a folder", "As JSON lines and files that anybody can read.",
+      2, 2, ARG_FRIEND, "", { { "free", NULL, "then remove the originals here" } }, verb_archive },
+    { "storage", "", "print what takes space, its limits, and what goes first", "", 0, 0, ARG_NONE, "", { { 0 } }, verb_storage },
     { "messages", "NAME", "print the conversation with a friend", "Marks as read what it prints.",
       1, 1, ARG_FRIEND, "", { { "follow", NULL, "go on as messages come" }, READ_OPTIONS }, verb_messages },
     { "inbox", "", "print what is unread, from everybody", "On a terminal, marks as read what it prints.",

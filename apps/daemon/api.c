@@ -44,6 +44,21 @@ static const struct route {
     { API_GET, "/v1/messages/{}", api_message },
     { API_DELETE, "/v1/messages/{}", api_message_delete },
     { API_GET, "/v1/inbox", api_inbox },
+    { API_POST, "/v1/uploads", api_upload_begin },
+    { API_GET, "/v1/uploads/{}", api_upload_show },
+    { API_DELETE, "/v1/uploads/{}", api_upload_drop },
+    { API_POST, "/v1/uploads/{}/data", api_upload_data },
+    { API_POST, "/v1/friends/{}/media", api_media_send },
+    { API_GET, "/v1/media", api_media_list },
+    { API_GET, "/v1/media/{}", api_media_show },
+    { API_GET, "/v1/media/{}/data", api_media_data },
+    { API_GET, "/v1/media/{}/light", api_media_light },
+    { API_GET, "/v1/media/{}/preview", api_media_preview },
+    { API_POST, "/v1/media/{}/want", api_media_want },
+    { API_POST, "/v1/media/{}/keep", api_media_keep },
+    { API_POST, "/v1/media/{}/free", api_media_free },
+    { API_POST, "/v1/free-up", api_free_up },
+    { API_GET, "/v1/storage", api_storage },
     { API_POST, "/v1/init", api_init },
     { API_POST, "/v1/unlock", api_unlock },
     { API_POST, "/v1/passphrase", api_passphrase },
@@ -107,6 +122,8 @@ void api_fail(struct api_call *c, enum err e, const char *what)
 void api_reply_storage_failed(struct api_reply *reply, enum err why)
 {
     json_decref(reply->body);
+    api_content_free(reply->content);
+    reply->content = NULL;
     reply->status = why == ERR_FULL ? 507 : 503;
     reply->body = json_pack("{s:s, s:s}", "error", why == ERR_FULL ? "full" : "storage", "message",
                             why == ERR_FULL    ? "the disk is full, so nothing was kept: free some space and try again"
@@ -395,8 +412,12 @@ void api_handle(struct parts *p, const struct api_request *request, struct api_r
     c->reply = reply;
     c->wall_unix_s = clock_wall_unix_s();
     c->now_ms = parts_now_ms(p);
+    c->range = request->range;
     const struct route *route = find_route(c, request);
-    if (route != NULL && (c->body = read_body(c, request->body)) != NULL) {
+    bool is_raw = route != NULL && route->handle == api_upload_data;   /* the one body that is no JSON */
+    if (is_raw)
+        c->raw = request->body;
+    if (route != NULL && (c->body = read_body(c, is_raw ? bytes_of(NULL, 0) : request->body)) != NULL) {
         /* Only a turn makes durable what the node and the messenger hold, so only after one may it be told. */
         reply->is_after_turn = p->host != NULL;
         route->handle(c);

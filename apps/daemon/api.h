@@ -13,6 +13,7 @@
 enum {
     API_BODY_MAX    = 128 * 1024,   /* a text of TEXT_LEN_MAX with every character escaped */
     API_PATH_MAX    = 2048,
+    API_PIECE_MAX   = 256 * 1024,   /* of an upload */
     API_PAGE_MAX    = 500,          /* messages in one answer */
     API_PAGE_USUAL  = 200,
     API_PREFIX_MIN  = 4,            /* characters of a message id that may stand for it */
@@ -24,14 +25,28 @@ struct api_request {
     enum api_method method;
     const char *target;             /* path and query as sent */
     struct bytes body;
+    const char *range;              /* the header of that name; NULL: none */
+};
+
+/* Bytes of a content, or of anything that is no JSON. */
+struct api_content {
+    char id[MESSAGE_ID_TEXT_LEN + 1];   /* of the message; empty: `bytes` is all of it */
+    int part;                           /* enum media_part */
+    uint64_t from, len, total;
+    bool is_range;
+    uint8_t *bytes;                     /* the caller's to free */
+    char name[256];                     /* to save it under */
 };
 
 struct api_reply {
     int status;
     json_t *body;                   /* an object; the caller's to release */
     bool is_after_turn;             /* may be sent only when what it tells is durable */
+    struct api_content *content;    /* instead of `body`: the caller sends it, and frees it */
     bool is_stream;                 /* GET /v1/events: the caller keeps the connection and feeds it */
 };
+
+void api_content_free(struct api_content *content);   /* takes NULL */
 
 /* Never fails: what goes wrong is in the reply. */
 void api_handle(struct parts *p, const struct api_request *request, struct api_reply *reply);

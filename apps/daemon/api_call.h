@@ -13,6 +13,8 @@ struct api_call {
     char args[API_ARGS_MAX][API_ARG_LEN_MAX + 1];   /* what stood for {} in the path, decoded; UTF-8 without zeros */
     json_t *body;                                   /* an object; empty when nothing was sent */
     const char *query;                              /* after "?"; empty when none */
+    struct bytes raw;                               /* the body of a call that takes no JSON */
+    const char *range;                              /* a Range header; NULL: none */
 };
 
 /* Ends the call with an answer; takes `body`. */
@@ -56,6 +58,9 @@ void api_send_text(struct api_call *c, uint32_t friend_number, struct bytes text
 /* Shapes (docs/api.md). */
 json_t *api_time(uint64_t unix_s);               /* null for 0 */
 json_t *api_message_json(const struct message_info *m, const char *friend_name);
+json_t *api_media_json(const struct media_info *i, const char *friend_name);
+/* A message in JSON after it was made. */
+void    api_answer_message(struct api_call *c, int status, const char *id);
 json_t *api_friend_json(const struct friend_info *f);
 
 typedef void api_handler(struct api_call *c);
@@ -64,6 +69,8 @@ api_handler api_status, api_neighbours, api_doctor, api_export, api_import, api_
 api_handler api_card, api_invite, api_friends, api_friend_add, api_friend_show, api_friend_remove, api_friend_accept,
     api_friend_rename, api_friend_verify, api_friend_disappear, api_safety_number;
 api_handler api_messages, api_send, api_read, api_message, api_message_delete, api_inbox, api_events;
+api_handler api_upload_begin, api_upload_data, api_upload_show, api_upload_drop, api_media_send, api_media_list, api_media_show,
+    api_media_data, api_media_light, api_media_preview, api_media_want, api_media_keep, api_media_free, api_free_up, api_storage;
 api_handler api_init, api_unlock, api_passphrase, api_settings, api_panic;
 
 #endif

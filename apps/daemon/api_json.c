@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "apps/daemon/api_call.h"
+#include "apps/messenger/media.h"
 #include "apps/profile/units.h"
 
 json_t *api_time(uint64_t unix_s)
@@ -67,6 +68,31 @@ json_t *api_message_json(const struct message_info *m, const char *friend_name)
         set_gateways(o, bytes_of(m->text, m->text_len));
     json_object_set_new(o, "disappear_s", json_integer((json_int_t)m->disappear_s));
     json_object_set_new(o, "reason", json_string(m->reason != NULL ? m->reason : ""));
+    json_object_set_new(o, "media", m->media != NULL ? api_media_json(m->media, friend_name) : json_null());
+    return o;
+}
+
+json_t *api_media_json(const struct media_info *i, const char *friend_name)
+{
+    static const char *const kinds[MEDIA_KIND_COUNT] = { "file", "photo", "voice", "video" };
+    static const char *const states[] = { "preparing", "waiting", "going", "coming", "complete", "stopped", "broken", "freed" };
+    json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:I, s:i, s:i, s:I, s:i, s:I, s:s}",
+                          "id", i->id, "friend", friend_name, "direction", i->is_incoming ? "in" : "out", "time", api_time(i->time_unix_s),
+                          "kind", kinds[i->kind], "name", i->name, "type", i->type, "size", (json_int_t)i->size, "width", (int)i->width,
+                          "height", (int)i->height, "duration_ms", (json_int_t)i->duration_ms, "preview", (int)i->preview_len,
+                          "light", (json_int_t)i->light_size, "state", states[i->state]);
+    const struct { const char *key; uint32_t value; } counts[] = {
+        { "chunks", i->chunks }, { "needed", i->needed }, { "have", i->have }, { "carried", i->carried }, { "couriers", i->couriers },
+        { "light_needed", i->light_needed }, { "light_have", i->light_have },
+    };
+
+    for (size_t n = 0; n < sizeof counts / sizeof counts[0]; n++)
+        json_object_set_new(o, counts[n].key, json_integer((json_int_t)counts[n].value));
+    json_object_set_new(o, "kept", json_boolean(i->is_kept));
+    json_object_set_new(o, "wanted", json_boolean(i->is_wanted));
+    json_object_set_new(o, "here", json_boolean(i->is_here));
+    json_object_set_new(o, "light_here", json_boolean(i->is_light_here));
+    json_object_set_new(o, "reason", json_string(i->reason));
     return o;
 }
 
@@ -85,6 +111,7 @@ json_t *api_event(struct parts *p, const struct messenger_event *event, const ch
 {
     struct friend_info f;
     struct message_info m;
+    struct media_info media;
     json_t *about = NULL;
 
     if (p->messenger == NULL || messenger_friend_info(p->messenger, event->friend_number, &f) != ERR_NONE) {
@@ -103,6 +130,11 @@ json_t *api_event(struct parts *p, const struct messenger_event *event, const ch
     case MESSENGER_GONE:
         *name = "gone";
         about = json_pack("{s:O, s:s}", "friend", json_object_get(friend_json, "name"), "id", event->message_id);
+        break;
+    case MESSENGER_MEDIA:
+        *name = "media";
+        if (messenger_media(p->messenger, bytes_of_text(event->message_id), &media) == ERR_NONE)
+            about = api_media_json(&media, json_string_value(json_object_get(friend_json, "name")));
         break;
     case MESSENGER_FRIEND:
         *name = "friend";

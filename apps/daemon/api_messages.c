@@ -16,12 +16,27 @@ static void friend_name(struct api_call *c, uint32_t number, char to[API_ARG_LEN
         strcpy(to, f.name);
 }
 
+void api_answer_message(struct api_call *c, int status, const char *id)
+{
+    char name[API_ARG_LEN_MAX + 1];
+    struct message_info m;
+    enum err e = messenger_message(c->parts->messenger, bytes_of_text(id), &m);
+
+    if (e == ERR_NONE) {
+        friend_name(c, m.friend_number, name);
+        e = messenger_message(c->parts->messenger, bytes_of_text(id), &m);
+    }
+    if (e != ERR_NONE)
+        api_fail(c, e, "the message");
+    else
+        api_answer(c, status, api_message_json(&m, name));
+}
+
 /* ---- Sending ---- */
 
 void api_send_text(struct api_call *c, uint32_t number, struct bytes text, uint32_t life_s)
 {
-    char id[MESSAGE_ID_TEXT_LEN + 1], name[API_ARG_LEN_MAX + 1];
-    struct message_info m;
+    char id[MESSAGE_ID_TEXT_LEN + 1];
 
     enum err e = messenger_send_text(c->parts->messenger, number, text, life_s, c->wall_unix_s, c->now_ms, id);
     if (e == ERR_STATE) {
@@ -38,12 +53,7 @@ void api_send_text(struct api_call *c, uint32_t number, struct bytes text, uint3
         api_fail(c, e, "the message");
         return;
     }
-    friend_name(c, number, name);
-    e = messenger_message(c->parts->messenger, bytes_of_text(id), &m);
-    if (e != ERR_NONE)
-        api_fail(c, e, "the message");
-    else
-        api_answer(c, 201, api_message_json(&m, name));
+    api_answer_message(c, 201, id);
 }
 
 void api_send(struct api_call *c)
@@ -238,20 +248,10 @@ bool api_find_message(struct api_call *c, const char *given, char id[MESSAGE_ID_
 
 void api_message(struct api_call *c)
 {
-    char id[MESSAGE_ID_TEXT_LEN + 1], name[API_ARG_LEN_MAX + 1];
-    struct message_info m;
+    char id[MESSAGE_ID_TEXT_LEN + 1];
 
-    if (!api_fields(c, NULL, 0) || !api_needs_person(c) || !api_find_message(c, c->args[0], id))
-        return;
-    enum err e = messenger_message(c->parts->messenger, bytes_of_text(id), &m);
-    if (e == ERR_NONE) {
-        friend_name(c, m.friend_number, name);
-        e = messenger_message(c->parts->messenger, bytes_of_text(id), &m);
-    }
-    if (e != ERR_NONE)
-        api_fail(c, e, "the message");
-    else
-        api_answer(c, 200, api_message_json(&m, name));
+    if (api_fields(c, NULL, 0) && api_needs_person(c) && api_find_message(c, c->args[0], id))
+        api_answer_message(c, 200, id);
 }
 
 void api_message_delete(struct api_call *c)

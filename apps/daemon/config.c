@@ -63,6 +63,10 @@ const struct config_key config_keys[] = {
     { "capacity", CONFIG_SIZE, FIELD(capacity_bytes), "SIZE", "512M", UINT64_C(1) << 20, UINT64_C(1) << 44,
       "disk for bundles, such as 512M or 4G",
       "Shared out: 5 % SOS, 10 % your own, 35 % friends', 40 % strangers', 10 % public; an unused share is lent.", true },
+    { "media-budget", CONFIG_SIZE, FIELD(media_budget_bytes), "SIZE", "50M", UINT64_C(1) << 10, UINT64_C(1) << 44,
+      "photos and files a day over a gateway, unasked",
+      "Previews and voice notes at a low rate always go. Originals wait for a fast link; over a gateway they go while this lasts, "
+      "or when the receiver asks for them.", true },
     { "receipt-delay", CONFIG_SPAN_S, FIELD(receipt_delay_s), "SPAN", "15m", 0, 86400,
       "longest random pause before a receipt travels",
       "Pauses hide from onlookers that two people are talking. 0 answers at once.", true },

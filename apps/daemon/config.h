@@ -42,6 +42,7 @@ struct config {
     struct proxy proxy;                      /* towards the gateways */
     bool     is_bridge;
     uint64_t capacity_bytes;
+    uint64_t media_budget_bytes;
     uint64_t receipt_delay_s;
     uint64_t spread_delay_ms;
     uint64_t epoch_s;

@@ -1,5 +1,5 @@
 /* apps/daemon/daemon.c - staffettad from start to stop: folder, loop, signals, watchdog. */
-#define _DEFAULT_SOURCE
+#define _GNU_SOURCE /* memrchr */
 #include "apps/daemon/daemon.h"
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 
 #include "apps/service/clock.h"
 #include "apps/daemon/door.h"
+#include "apps/daemon/workshop.h"
 #include "apps/daemon/engine.h"
 #include "apps/service/notify.h"
 #include "crypto/random.h"
@@ -173,6 +174,23 @@ static enum err start_signals(struct daemon *d)
     return ERR_NONE;
 }
 
+/* The helper lies beside this program. Without it, photos go without a preview. */
+static void start_workshop(struct daemon *d)
+{
+    static const char name[] = "staffetta-media";
+    char path[PROFILE_PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof path - sizeof name);
+    const char *slash = len > 0 ? memrchr(path, '/', (size_t)len) : NULL;
+
+    if (slash == NULL)
+        return;
+    memcpy(path + (slash - path) + 1, name, sizeof name);
+    if (workshop_new(&d->parts.workshop, d->base, &d->parts, path) == ERR_NONE)
+        workshop_set_engine(d->parts.workshop, d->engine);
+    else
+        log_line(&d->log, LOG_LEVEL_WARNING, "%s is missing: photos and voice notes go without previews", path);
+}
+
 static enum err start_all(struct daemon *d)
 {
     struct engine_hooks engine_hooks = { d, on_turn, on_trouble };
@@ -202,6 +220,7 @@ static enum err start_all(struct daemon *d)
         return e;
     }
     door_set_engine(d->door, d->engine);
+    start_workshop(d);
     return ERR_NONE;
 }
 
@@ -227,6 +246,8 @@ static void stop_all(struct daemon *d)
     /* The last turn's answers first, then the door, then what it stands on. */
     struct event *events[] = { d->terminate, d->interrupt, d->reload, d->watchdog, d->end };
 
+    workshop_free(d->parts.workshop);
+    d->parts.workshop = NULL;
     door_free(d->door);
     engine_free(d->engine);
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)

@@ -16,11 +16,12 @@
 #include <unistd.h>
 
 #include "apps/daemon/api.h"
+#include "apps/daemon/contents.h"
 #include "apps/daemon/streams.h"
 
 enum {
     HEAD_MAX        = 8192,
-    INPUT_MAX       = 2 * API_BODY_MAX,  /* read ahead on one connection */
+    INPUT_MAX       = 2 * API_PIECE_MAX, /* read ahead on one connection */
     IDLE_S          = 120,               /* a kept connection without a request */
     ACCEPT_PAUSE_MS = 500,
 };
@@ -40,6 +41,7 @@ struct door {
     struct evconnlistener *listener;     /* http owns it */
     struct event *accept_timer;
     struct streams *streams;
+    struct contents contents;
     struct waiting *first, **last;
     unsigned link_changes_told;
     char path[PROFILE_PATH_MAX];
@@ -69,6 +71,11 @@ static void send_answer(struct door *d, struct evhttp_request *request, struct a
 
 static void finish(struct door *d, struct evhttp_request *request, struct api_reply *reply)
 {
+    if (reply->content != NULL) {
+        contents_send(&d->contents, d->parts, request, reply->content);
+        d->hooks.on_answered(d->hooks.ctx);
+        return;
+    }
     if (reply->is_stream && evhttp_request_get_connection(request) != NULL && streams_add(d->streams, request)) {
         json_decref(reply->body);
         return;
@@ -125,6 +132,7 @@ static void on_request(struct evhttp_request *request, void *ctx)
     }
     unsigned char *body = len > 0 ? evbuffer_pullup(input, -1) : NULL;
     q.body = bytes_of(body, body != NULL ? len : 0);
+    q.range = evhttp_find_header(evhttp_request_get_input_headers(request), "Range");
     api_handle(d->parts, &q, &reply);
     /* A passphrase may have been in it. */
     if (body != NULL)
@@ -263,7 +271,7 @@ enum err door_new(struct door **out, struct event_base *base, struct parts *part
     evhttp_set_bevcb(d->http, on_connection, d);
     evhttp_set_allowed_methods(d->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_DELETE);
     evhttp_set_max_headers_size(d->http, HEAD_MAX);
-    evhttp_set_max_body_size(d->http, API_BODY_MAX);
+    evhttp_set_max_body_size(d->http, API_PIECE_MAX);
     evhttp_set_timeout(d->http, IDLE_S);
     *out = d;
     return ERR_NONE;
@@ -278,6 +286,7 @@ void door_free(struct door *d)
         return;
     finish_all(d, true, ERR_STATE);
     streams_free(d->streams);
+    contents_end(&d->contents);
     if (d->http != NULL)
         evhttp_free(d->http);
     if (d->accept_timer != NULL)

@@ -438,7 +438,7 @@ enum err engine_reload(struct engine *e, const struct config *old, char why[256]
     if (p->host == NULL)
         return ERR_NONE;         /* the next try opens with the new values */
     if (c->capacity_bytes != old->capacity_bytes || c->spread_delay_ms != old->spread_delay_ms ||
-        c->receipt_delay_s != old->receipt_delay_s) {
+        c->receipt_delay_s != old->receipt_delay_s || c->media_budget_bytes != old->media_budget_bytes) {
         close_all(e, false);
         enum err err = open_all(e);
         if (err != ERR_NONE) {

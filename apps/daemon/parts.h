@@ -42,6 +42,8 @@ struct parts {
 
     struct vault *vault;
     struct archive *archive;
+    struct blobs *blobs;
+    struct workshop *workshop;           /* makes previews; NULL: there is none (tests) */
     struct messenger *messenger;
     enum person_state person;
     bool has_been_restored;      /* the database was older than its generation when it was opened */

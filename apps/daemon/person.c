@@ -18,7 +18,7 @@ static struct messenger_config messenger_config_of(const struct parts *p)
     struct messenger_config c = {
         .archive = p->archive, .store = p->store, .node = p->node, .rng = p->rng,
         .wall_unix_s = clock_wall_unix_s(), .receipt_delay_s = (uint32_t)p->config->receipt_delay_s,
-        .has_been_restored = p->has_been_restored,
+        .has_been_restored = p->has_been_restored, .blobs = p->blobs, .gateway_budget_bytes = p->config->media_budget_bytes,
     };
     return c;
 }
@@ -43,6 +43,11 @@ static enum err open_messenger(struct parts *p)
     if (is_rolled_back) {
         p->has_been_restored = true;
         log_line(p->log, LOG_LEVEL_WARNING, "the database is older than the node: restored from a copy; sessions start anew");
+    }
+    if (p->blobs == NULL && (e = blobs_open(&p->blobs, p->paths->media)) != ERR_NONE) {
+        /* Texts go on without. */
+        log_line(p->log, LOG_LEVEL_WARNING, "photos and files cannot be kept in %s: %s", p->paths->media, err_text(e));
+        p->blobs = NULL;
     }
     struct messenger_config config = messenger_config_of(p);
     e = messenger_open(&p->messenger, &config);
@@ -218,6 +223,8 @@ void person_stop(struct parts *p, bool is_final)
 {
     messenger_close(p->messenger);
     archive_close(p->archive);
+    blobs_close(p->blobs);
+    p->blobs = NULL;
     p->messenger = NULL;
     p->archive = NULL;
     if (is_final) {

@@ -1,4 +1,4 @@
-/* apps/media/manifest.h - the small message that goes first: what is coming, and how to know and open it (protocol section 9.3).
+/* apps/media/manifest.h - the small message that goes first: what is coming, and how to know and open it (protocol section 9.4).
  *
  * It comes from a friend and may lie. What it says is judged here once: sizes, counts and names that cannot be are refused with
  * the whole manifest, before anything is kept for it. A content that is not what its hash says is refused when it is there.

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "apps/media/manifest.h"
 #include "apps/messenger/state.h"
 #include "crypto/hash.h"
 
@@ -63,7 +64,8 @@ static void take_message(struct messenger *m, struct friend *f, uint32_t index, 
     memset(&msg, 0, sizeof msg);
     msg.id = c->id;
     msg.flags = (uint8_t)(MESSAGE_IS_INCOMING | (wants_ack ? MESSAGE_WANTS_ACK : 0) |
-                          (is_unreadable ? MESSAGE_IS_UNREADABLE : 0));
+                          (is_unreadable ? MESSAGE_IS_UNREADABLE : 0) |
+                          (p->type == PAYLOAD_MEDIA && !is_unreadable ? MESSAGE_HAS_MEDIA : 0));
     msg.state = MESSAGE_RECEIVED;
     msg.reason = is_unreadable ? REASON_VERSION : REASON_NONE;
     msg.time_unix_s = p->time_unix_s;
@@ -72,6 +74,22 @@ static void take_message(struct messenger *m, struct friend *f, uint32_t index, 
     msg.text = is_unreadable ? bytes_of(NULL, 0) : c->body;
     if (message_append_incoming(m, f, &msg, index) == ERR_NONE && wants_ack)
         receipts_ack(m, f, &c->id);
+}
+
+/* The message is the caption; what it announces is kept beside it. */
+static void take_media(struct messenger *m, struct friend *f, uint32_t index, const struct payload *p, const struct content *c)
+{
+    struct content caption = *c;
+    struct manifest manifest;
+    struct place at;
+
+    if (manifest_decode(&manifest, c->body) != ERR_NONE)
+        return;
+    bool is_new = !is_known(m, f, &c->id);
+    caption.body = manifest.caption;
+    take_message(m, f, index, p, &caption, false);
+    if (is_new && message_place(m, &c->id, &at) == ERR_NONE)
+        media_in_announced(m, f, &c->id, c->body, LIFE_DEFAULT_S);
 }
 
 static void take_reads(struct messenger *m, struct friend *f, struct bytes ids)
@@ -134,6 +152,10 @@ static void take_payload(struct messenger *m, const struct arrival *a)
         take_message(m, a->f, a->index, &p, &c, true);
     else if (p.type == PAYLOAD_TEXT)
         take_message(m, a->f, a->index, &p, &c, false);
+    else if (p.type == PAYLOAD_MEDIA)
+        take_media(m, a->f, a->index, &p, &c);
+    else if (p.type == PAYLOAD_MEDIA_REPORT)
+        media_take_report(m, a->f, c.body);
     else if (p.type == PAYLOAD_READ)
         take_reads(m, a->f, c.body);
     else if (p.type == PAYLOAD_CARD)

@@ -3,20 +3,31 @@
 
 #include <string.h>
 
+#include "apps/media/manifest.h"
+#include "apps/media/report.h"
 #include "crypto/text.h"
 
 enum { FLAGS_KNOWN = PAYLOAD_DISAPPEARS | PAYLOAD_WANTS_ACK };
 
 static bool has_id(uint8_t type, uint8_t flags)
 {
-    return type == PAYLOAD_TEXT || (flags & PAYLOAD_WANTS_ACK) != 0;
+    return type == PAYLOAD_TEXT || type == PAYLOAD_MEDIA || (flags & PAYLOAD_WANTS_ACK) != 0;
+}
+
+static bool is_type_known(uint8_t type)
+{
+    return type <= PAYLOAD_RESET || type == PAYLOAD_MEDIA || type == PAYLOAD_MEDIA_REPORT;
 }
 
 static bool body_is_sound(uint8_t type, struct bytes body)
 {
+    struct manifest manifest;
+
     switch (type) {
     case PAYLOAD_TEXT: return body.len > 0 && body.len <= TEXT_LEN_MAX && text_is_utf8(body);
     case PAYLOAD_READ: return body.len > 0 && body.len % MESSAGE_ID_LEN == 0;
+    case PAYLOAD_MEDIA: return manifest_decode(&manifest, body) == ERR_NONE;
+    case PAYLOAD_MEDIA_REPORT: return body.len > 0 && body.len <= REPORT_LEN_MAX;
     case PAYLOAD_CARD: return body.len > 0 && body.len <= CARD_LEN_MAX;
     default: return body.len == 0;   /* PAYLOAD_NONE, PAYLOAD_RESET */
     }
@@ -36,7 +47,7 @@ enum err content_decode(struct content *out, const struct payload *p)
     c.body = reader_rest(&r);
     if (!reader_is_done(&r))
         return ERR_MALFORMED;
-    if (p->type > PAYLOAD_RESET || (p->flags & ~FLAGS_KNOWN) != 0) {
+    if (!is_type_known(p->type) || (p->flags & ~FLAGS_KNOWN) != 0) {
         *out = c;
         return ERR_VERSION;
     }

@@ -29,7 +29,7 @@ void message_id_text(const struct message_id *id, char out[MESSAGE_ID_TEXT_LEN +
     text_hex(out, id_name(id));
 }
 
-static enum err id_of_text(struct message_id *out, struct bytes text)
+enum err message_id_of_text(struct message_id *out, struct bytes text)
 {
     size_t len;
 
@@ -189,6 +189,8 @@ enum err message_remove(struct messenger *m, struct friend *f, uint32_t number)
         (e = archive_delete(m->config.archive, ARCHIVE_MESSAGE_ID, id_name(&msg.id))) != ERR_NONE ||
         (e = archive_delete(m->config.archive, ARCHIVE_MESSAGE, message_name(name, f->number, number))) != ERR_NONE)
         return messenger_fail(m, e);
+    if (msg.flags & MESSAGE_HAS_MEDIA)
+        media_removed(m, &msg.id);
     if (msg.flags & MESSAGE_IS_INCOMING) {
         remember_gone(m, f, &msg.id);
         if (number > f->c.read_up_to && f->c.unread > 0)
@@ -282,6 +284,7 @@ void message_fill_info(struct messenger *m, const struct friend *f, uint32_t num
         out->next_try_unix_s = unix_of_clock(m, flight->at_s);
     out->disappear_s = msg->disappear_s;
     out->reason = reason_text(m, msg);
+    out->media = msg->flags & MESSAGE_HAS_MEDIA ? media_of_message(m, &msg->id) : NULL;
     out->is_unreadable = (msg->flags & MESSAGE_IS_UNREADABLE) != 0;
 }
 
@@ -294,7 +297,7 @@ static enum err find(struct messenger *m, struct bytes id_text, struct friend **
     struct place at;
     enum err e;
 
-    if ((e = id_of_text(&id, id_text)) != ERR_NONE || (e = message_place(m, &id, &at)) != ERR_NONE)
+    if ((e = message_id_of_text(&id, id_text)) != ERR_NONE || (e = message_place(m, &id, &at)) != ERR_NONE)
         return e;
     *f = friend_by_number(m, at.friend_number);
     *number = at.number;

@@ -131,8 +131,10 @@ enum err messenger_settle(struct messenger *m)
 
     if (messenger_clock_s(m) >= m->saved_s + CLOCK_SAVE_S && m->is_any_dirty)
         m->is_settings_dirty = true;
+    if (e == ERR_NONE)
+        e = media_settle(m);
     if (!m->is_any_dirty && !m->is_settings_dirty)
-        return e;
+        return messenger_fail(m, e);
     for (uint32_t i = 0; i < m->friend_count && e == ERR_NONE; i++) {
         if (m->friends[i]->dirty != 0)
             e = friend_save(m, m->friends[i]);
@@ -232,6 +234,8 @@ enum err messenger_open(struct messenger **out, const struct messenger_config *c
         if ((e = watch_rebuild(m->watch)) == ERR_NONE && config->store != NULL)
             store_walk(config->store, CLASS_SEALED, note_sealed, m->watch);
         if (e == ERR_NONE)
+            e = media_open(m);
+        if (e == ERR_NONE)
             e = messenger_settle(m);
     }
     if (e != ERR_NONE) {
@@ -246,6 +250,7 @@ void messenger_close(struct messenger *m)
 {
     if (m == NULL)
         return;
+    media_close(m);
     watch_free(m->watch);
     friends_free(m);
     identity_free(m->identity);
@@ -319,21 +324,27 @@ void messenger_on_event(struct messenger *m, const struct node_event *event, uin
     case NODE_STORED:
         if (event->entry.bundle_class == CLASS_SEALED) {
             /* What did not open now may when more is known. */
-            if (!open_as_expected(m, &event->entry) && m->failed == ERR_NONE &&
+            if (!media_on_event(m, event) && !open_as_expected(m, &event->entry) && m->failed == ERR_NONE &&
                 store_find_seq(m->config.store, event->entry.seq) != NULL)
                 watch_stray(m->watch, &event->entry);
             open_found(m);
         }
         break;
     case NODE_CARRIED:
-        outbox_on_carried(m, event);
+        if (!media_on_event(m, event))
+            outbox_on_carried(m, event);
         break;
     case NODE_STAMP_WANTED:
         outbox_on_stamp_wanted(m, event);
         break;
     case NODE_DROPPED:
         watch_dropped(m->watch, &event->entry);
-        outbox_on_dropped(m, event);
+        if (!media_on_event(m, event))
+            outbox_on_dropped(m, event);
+        break;
+    case NODE_LINK_READY:
+    case NODE_LINK_CLOSED:
+        media_on_link(m, event);
         break;
     default:
         break;
@@ -367,12 +378,13 @@ void messenger_wake(struct messenger *m, uint64_t wall_unix_s, uint64_t now_ms)
     if (m->failed == ERR_NONE && watch_due_s(m->watch) <= messenger_clock_s(m))
         messenger_fail(m, watch_wake(m->watch));
     open_found(m);
+    media_wake(m);
     messenger_settle(m);
 }
 
 uint64_t messenger_wake_at_ms(const struct messenger *m)
 {
-    uint64_t due_s = watch_due_s(m->watch);
+    uint64_t due_s = watch_due_s(m->watch), media_s = media_due_s(m);
 
     if (m->failed != ERR_NONE)
         return UINT64_MAX;
@@ -380,6 +392,8 @@ uint64_t messenger_wake_at_ms(const struct messenger *m)
         if (m->friends[i]->due_s < due_s)
             due_s = m->friends[i]->due_s;
     }
+    if (media_s < due_s)
+        due_s = media_s;
     uint64_t at_ms = m->day_ends_ms;
     if (due_s <= messenger_clock_s(m) || messenger_day(m) != m->settings.tended_day)
         return m->now_ms;

@@ -16,8 +16,10 @@
 #include "crypto/vault.h"
 #include "mesh/node.h"
 #include "storage/archive.h"
+#include "storage/blobs.h"
 
 struct messenger;
+struct media_info;
 
 enum {
     TEXT_LEN_MAX         = 16000,       /* bytes; larger is a file's business */
@@ -37,6 +39,8 @@ struct messenger_config {
     uint64_t wall_unix_s;
     uint32_t receipt_delay_s;      /* the longest random pause before an acknowledgement travels; at least as the person set */
     bool     has_been_restored;    /* the database is older than its generation (protocol section 8) */
+    struct blobs *blobs;           /* files of contents (media.h); NULL: none are sent or gathered */
+    uint64_t gateway_budget_bytes; /* of contents, a day, over a gateway without anybody's wish */
 };
 
 /* Opens what init made. ERR_NOT_FOUND: no identity yet. ERR_CORRUPT. All objects of the config stay the caller's. */
@@ -116,6 +120,7 @@ struct message_info {
     uint32_t disappear_s;
     const char *reason;          /* a sentence for a person when something went wrong; empty otherwise */
     bool     is_unreadable;      /* of a type this version does not know */
+    const struct media_info *media;   /* of a content that it announces (media.h; the text is its caption), or NULL */
 };
 
 /* Queues a text. life_s 0: LIFE_DEFAULT_S; clamped to 14 days. ERR_TOO_LARGE, ERR_MALFORMED (no UTF-8, or empty), ERR_NOT_FOUND,
@@ -159,6 +164,7 @@ enum messenger_event_kind {
     MESSENGER_STATE,          /* a message changed its state, copies or times */
     MESSENGER_GONE,           /* a message was deleted or has disappeared */
     MESSENGER_FRIEND,         /* a friend is new, changed, or asks */
+    MESSENGER_MEDIA,          /* the progress or state of a content (media.h) */
 };
 struct messenger_event {
     enum messenger_event_kind kind;

@@ -10,7 +10,7 @@
 #include "crypto/tags.h"
 #include "crypto/text.h"
 
-enum { DAY_S = 86400, REVEAL_CODE_MIN = 4 };   /* anti-packets from 4 KiB on, protocol section 9 */
+enum { DAY_S = 86400, REVEAL_CODE_MIN = 4, PREPARE_MAX_S = 60 };   /* anti-packets from 4 KiB on, protocol section 9 */
 
 /* ---- Sealing ---- */
 
@@ -343,6 +343,13 @@ void outbox_try(struct messenger *m, struct friend *f, uint32_t number)
     l.life_s = life_round(msg.tries == 0 ? msg.life_s : flight->until_s - now_s);
     l.content.id = msg.id;
     l.content.body = msg.text;
+    if (msg.flags & MESSAGE_HAS_MEDIA) {
+        l.type = PAYLOAD_MEDIA;
+        if ((e = media_announcement(m, &msg.id, &l.content.body)) != ERR_NONE) {
+            messenger_fail(m, e == ERR_NOT_FOUND ? ERR_CORRUPT : e);
+            return;
+        }
+    }
     if (msg.disappear_s > 0) {
         l.flags |= PAYLOAD_DISAPPEARS;
         l.content.disappear_s = msg.disappear_s;
@@ -500,13 +507,62 @@ void outbox_delivered(struct messenger *m, struct friend *f, const struct messag
 
 /* ---- Public call ---- */
 
-static void draw_id(struct messenger *m, struct message_id *id)
+void message_draw_id(struct messenger *m, struct message_id *id)
 {
     struct place taken;
 
     do
         rng_fill(&m->config.rng, id->octets, sizeof id->octets);
     while (message_place(m, id, &taken) == ERR_NONE);
+}
+
+/* A message of ours in the conversation, tried at once or from `at_s` on. */
+static enum err queue(struct messenger *m, struct friend *f, struct message_record *msg, struct bytes text, uint32_t life_s,
+                      uint64_t pause_s, uint32_t *number)
+{
+    uint64_t now_s = messenger_clock_s(m);
+    enum err e;
+
+    friend_accepted(m, f);
+    msg->flags |= MESSAGE_WANTS_ACK;
+    msg->state = MESSAGE_QUEUED;
+    msg->time_unix_s = m->wall_unix_s;
+    msg->life_s = life_round(life_s == 0 ? LIFE_DEFAULT_S : life_s);
+    msg->expires_unix_s = m->wall_unix_s + msg->life_s;
+    msg->disappear_s = f->r.disappear_s;
+    msg->text = text;
+    if ((e = message_append(m, f, msg, number)) != ERR_NONE)
+        return e;
+    struct due flight = { *number, now_s + pause_s, now_s + msg->life_s + DAY_S };
+    if ((e = messenger_fail(m, due_list_add(&f->flights, flight, MESSAGES_WAITING_MAX))) != ERR_NONE)
+        return e;
+    friend_touch(m, f, DIRTY_FLIGHTS);
+    if (pause_s == 0)
+        outbox_try(m, f, *number);
+    return ERR_NONE;
+}
+
+enum err messenger_queue_media(struct messenger *m, struct friend *f, const struct message_id *id, struct bytes caption, uint32_t life_s,
+                               bool is_preparing, uint32_t *life)
+{
+    struct message_record msg;
+    uint32_t number;
+
+    memset(&msg, 0, sizeof msg);
+    msg.id = *id;
+    msg.flags = MESSAGE_HAS_MEDIA;
+    enum err e = queue(m, f, &msg, caption, life_s, is_preparing ? PREPARE_MAX_S : 0, &number);
+    *life = msg.life_s;
+    return e;
+}
+
+void messenger_release_media(struct messenger *m, uint32_t friend_number, const struct message_id *id)
+{
+    struct friend *f = friend_by_number(m, friend_number);
+    struct place at;
+
+    if (f != NULL && message_place(m, id, &at) == ERR_NONE && at.friend_number == friend_number)
+        outbox_try(m, f, at.number);
 }
 
 enum err messenger_send_text(struct messenger *m, uint32_t friend_number, struct bytes text, uint32_t life_s,
@@ -528,23 +584,10 @@ enum err messenger_send_text(struct messenger *m, uint32_t friend_number, struct
         return ERR_MALFORMED;
     if (f->flights.count >= MESSAGES_WAITING_MAX)
         return ERR_STATE;
-    friend_accepted(m, f);
     memset(&msg, 0, sizeof msg);
-    draw_id(m, &msg.id);
-    msg.flags = MESSAGE_WANTS_ACK;
-    msg.state = MESSAGE_QUEUED;
-    msg.time_unix_s = wall_unix_s;
-    msg.life_s = life_round(life_s == 0 ? LIFE_DEFAULT_S : life_s);
-    msg.expires_unix_s = wall_unix_s + msg.life_s;
-    msg.disappear_s = f->r.disappear_s;
-    msg.text = text;
-    if ((e = message_append(m, f, &msg, &number)) != ERR_NONE)
+    message_draw_id(m, &msg.id);
+    if ((e = queue(m, f, &msg, text, life_s, 0, &number)) != ERR_NONE)
         return e;
-    uint64_t now_s = messenger_clock_s(m);
-    struct due flight = { number, now_s, now_s + msg.life_s + DAY_S };
-    if ((e = messenger_fail(m, due_list_add(&f->flights, flight, MESSAGES_WAITING_MAX))) != ERR_NONE)
-        return e;
-    outbox_try(m, f, number);
     message_id_text(&msg.id, id);
     return messenger_settle(m);
 }

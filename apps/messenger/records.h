@@ -109,7 +109,11 @@ struct conversation_record {
     struct message_id acks[ACKS_PENDING_MAX], reads[READS_PENDING_MAX], recent[ACKS_RECENT_MAX];
 };
 
-enum message_flag { MESSAGE_IS_INCOMING = 1, MESSAGE_IS_UNREADABLE = 2, MESSAGE_WANTS_ACK = 4, MESSAGE_FLAGS = 7 };
+enum message_flag {
+    MESSAGE_IS_INCOMING = 1, MESSAGE_IS_UNREADABLE = 2, MESSAGE_WANTS_ACK = 4,
+    MESSAGE_HAS_MEDIA = 128,            /* a content goes with it (media.h) */
+    MESSAGE_FLAGS = 135,
+};
 
 enum message_reason {
     REASON_NONE, REASON_FULL, REASON_NOBODY, REASON_NO_ANSWER, REASON_BAD_CARD, REASON_TOO_MANY, REASON_VERSION,

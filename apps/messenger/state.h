@@ -74,6 +74,7 @@ struct messenger {
     uint32_t friend_count, friend_cap;
 
     struct watch *watch;
+    struct media_shelf *media;    /* NULL without blobs */
 
     uint64_t now_ms, wall_unix_s; /* of the call under way, or the last one */
     uint64_t base_ms, base_s;     /* the clock: base_s at base_ms */
@@ -182,6 +183,9 @@ void     message_fill_info(struct messenger *m, const struct friend *f, uint32_t
                            struct message_info *out);
 bool     message_is_gone(const struct friend *f, const struct message_id *id);
 
+/* ERR_NOT_FOUND: no id. */
+enum err message_id_of_text(struct message_id *out, struct bytes text);
+
 /* ---- outbox.c ---- */
 struct letter {                 /* something to seal */
     uint8_t type, flags;
@@ -201,6 +205,12 @@ enum err outbox_send(struct messenger *m, struct friend *f, const struct letter 
 void     outbox_try(struct messenger *m, struct friend *f, uint32_t number);
 /* All unanswered messages are tried again at the next turn. */
 void     outbox_hurry(struct messenger *m, struct friend *f);
+/* An id that nothing here has. */
+void     message_draw_id(struct messenger *m, struct message_id *id);
+/* The message that announces a content, under an id drawn before. While it is being prepared it is held back, for a minute at most. */
+enum err messenger_queue_media(struct messenger *m, struct friend *f, const struct message_id *id, struct bytes caption, uint32_t life_s,
+                               bool is_preparing, uint32_t *life);
+void     messenger_release_media(struct messenger *m, uint32_t friend_number, const struct message_id *id);
 void     outbox_wake(struct messenger *m, struct friend *f);
 void     outbox_on_carried(struct messenger *m, const struct node_event *event);
 void     outbox_on_stamp_wanted(struct messenger *m, const struct node_event *event);
@@ -223,6 +233,23 @@ void     receipts_owe_card(struct messenger *m, struct friend *f);
 /* ---- disappear.c ---- */
 void     disappear_start(struct messenger *m, struct friend *f, uint32_t number, uint32_t seconds);
 void     disappear_wake(struct messenger *m, struct friend *f);
+
+/* ---- media_shelf.c, media_in.c, media_out.c: contents (media_shelf.h). All are harmless without blobs. ---- */
+enum err media_open(struct messenger *m);
+void     media_close(struct messenger *m);
+enum err media_settle(struct messenger *m);
+void     media_wake(struct messenger *m);
+uint64_t media_due_s(const struct messenger *m);
+/* True when the bundle was a chunk. */
+bool     media_on_event(struct messenger *m, const struct node_event *event);
+void     media_on_link(struct messenger *m, const struct node_event *event);
+void     media_in_announced(struct messenger *m, struct friend *f, const struct message_id *id, struct bytes manifest, uint32_t life_s);
+void     media_take_report(struct messenger *m, struct friend *f, struct bytes body);
+void     media_removed(struct messenger *m, const struct message_id *id);
+/* Lent until the next messenger_ call; NULL: nothing is known of it. */
+const struct media_info *media_of_message(struct messenger *m, const struct message_id *id);
+/* What announces it, lent until the next media_ call. ERR_NOT_FOUND. */
+enum err media_announcement(struct messenger *m, const struct message_id *id, struct bytes *out);
 
 /* ---- arrivals.c ---- */
 

@@ -54,7 +54,7 @@ enum err profile_paths_init(struct profile_paths *out, const char *folder)
         p.folder[n - 1] = '\0';
     if (!is_whole || !join(p.lock, p.folder, "lock") || !join(p.vault, p.folder, "vault") ||
         !join(p.key, p.folder, "key") || !join(p.generation, p.folder, "generation") ||
-        !join(p.database, p.folder, "db") || !join(p.socket, p.folder, "api.sock"))
+        !join(p.database, p.folder, "db") || !join(p.media, p.folder, "media") || !join(p.socket, p.folder, "api.sock"))
         return ERR_TOO_LARGE;
     *out = p;
     return ERR_NONE;

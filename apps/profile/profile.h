@@ -6,6 +6,7 @@
  *       key           the key file, when there is no passphrase
  *       generation    a counter that also stands in the database: an older database was rolled back
  *       db/           LMDB: bundles and archive
+ *       media/        contents of messages, a sealed file each
  *       api.sock      the daemon's local API, 0600
  *
  * Knows where things are, who may touch them, and how they come to be and go. The daemon and the
@@ -28,6 +29,7 @@ struct profile_paths {
     char key[PROFILE_PATH_MAX];
     char generation[PROFILE_PATH_MAX];
     char database[PROFILE_PATH_MAX];
+    char media[PROFILE_PATH_MAX];
     char socket[PROFILE_PATH_MAX];
 };
 

@@ -40,7 +40,7 @@ static struct messenger_config config_of(struct town *t, int who)
     struct net_node *n = &t->net.nodes[p->node];
     struct messenger_config c = { .archive = p->archive, .store = n->store, .node = n->node, .rng = seeded_rng(&p->random),
                                   .wall_unix_s = town_wall(t, who), .receipt_delay_s = p->receipt_delay_s,
-                                  .has_been_restored = p->is_restored };
+                                  .has_been_restored = p->is_restored, .blobs = p->blobs };
 
     return c;
 }
@@ -81,6 +81,8 @@ int town_add(struct town *t, const char *name, uint64_t wall_unix_s)
     char path[512];
     struct vault_key key = { .passphrase = bytes_of_text(name) };
     static unsigned vaults;
+    snprintf(path, sizeof path, "%s/media-%u", check_folder(), vaults);
+    REQUIRE(blobs_open(&p->blobs, path) == ERR_NONE);
     snprintf(path, sizeof path, "%s/vault-%u", check_folder(), vaults++);
     REQUIRE(vault_create(&p->vault, path, &key, VAULT_COST_TEST, &g) == ERR_NONE);
     p->sealer = (struct archive_sealer){ p->vault, VAULT_SEAL_OVERHEAD, vault_key_hash, vault_seal, vault_open_value };
@@ -101,6 +103,7 @@ void town_clear(struct town *t)
     for (int i = 0; i < t->count; i++) {
         close_person(&t->people[i]);
         vault_close(t->people[i].vault);
+        blobs_close(t->people[i].blobs);
     }
     net_clear(&t->net);
 }

@@ -18,6 +18,7 @@ struct person {
     struct vault *vault;
     struct archive_sealer sealer;
     struct archive *archive;
+    struct blobs *blobs;
     struct messenger *m;
     struct seeded random;
     uint32_t receipt_delay_s;
