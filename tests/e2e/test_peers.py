@@ -93,6 +93,9 @@ def main():
     # Revoked.
     first.command("revoke", "the second")
     wait_for(lambda: now(second, "peers_linked") == 0, "the link between the gateways to go", 60)
+    # By now its pauses between calls may be minutes; a fresh start calls at once.
+    second.stop()
+    start(second, "--peer", between)
     wait_for(lambda: re.search(r"peer cannot be reached: .*web site", log_of(second)), "the second to say why", 60)
     ana.send(ben, "not over there")
     for person in (ana, ben):
