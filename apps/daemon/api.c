@@ -17,6 +17,7 @@ static const struct route {
     const char *path;
     api_handler *handle;
 } routes[] = {
+    { API_GET, "/v1/calls", api_calls },
     { API_GET, "/v1/status", api_status },
     { API_GET, "/v1/neighbours", api_neighbours },
     { API_GET, "/v1/doctor", api_doctor },
@@ -28,6 +29,7 @@ static const struct route {
     { API_DELETE, "/v1/gateways/{}", api_gateway_remove },
     { API_GET, "/v1/card", api_card },
     { API_POST, "/v1/invite", api_invite },
+    { API_GET, "/v1/conversations", api_conversations },
     { API_GET, "/v1/friends", api_friends },
     { API_POST, "/v1/friends", api_friend_add },
     { API_GET, "/v1/friends/{}", api_friend_show },
@@ -65,6 +67,21 @@ static const struct route {
     { API_POST, "/v1/settings", api_settings },
     { API_POST, "/v1/panic", api_panic },
 };
+
+/* What this daemon can be asked: a page or a script shows what is there, and no button for what is not. */
+void api_calls(struct api_call *c)
+{
+    static const char *const methods[] = { [API_GET] = "GET", [API_POST] = "POST", [API_DELETE] = "DELETE" };
+    json_t *list = json_array();
+
+    if (!api_fields(c, NULL, 0)) {
+        json_decref(list);
+        return;
+    }
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
+        json_array_append_new(list, json_sprintf("%s %s", methods[routes[i].method], routes[i].path));
+    api_answer(c, 200, json_pack("{s:o}", "calls", list));
+}
 
 /* ---- Answers ---- */
 

@@ -64,11 +64,11 @@ void    api_answer_message(struct api_call *c, int status, const char *id);
 json_t *api_friend_json(const struct friend_info *f);
 
 typedef void api_handler(struct api_call *c);
-api_handler api_status, api_neighbours, api_doctor, api_export, api_import, api_gateways, api_gateway_add,
+api_handler api_calls, api_status, api_neighbours, api_doctor, api_export, api_import, api_gateways, api_gateway_add,
     api_gateway_remove, api_gateway_share;
 api_handler api_card, api_invite, api_friends, api_friend_add, api_friend_show, api_friend_remove, api_friend_accept,
     api_friend_rename, api_friend_verify, api_friend_disappear, api_safety_number;
-api_handler api_messages, api_send, api_read, api_message, api_message_delete, api_inbox, api_events;
+api_handler api_messages, api_conversations, api_send, api_read, api_message, api_message_delete, api_inbox, api_events;
 api_handler api_upload_begin, api_upload_data, api_upload_show, api_upload_drop, api_media_send, api_media_list, api_media_show,
     api_media_data, api_media_light, api_media_preview, api_media_want, api_media_keep, api_media_free, api_free_up, api_storage;
 api_handler api_init, api_unlock, api_passphrase, api_settings, api_panic;

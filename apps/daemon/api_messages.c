@@ -77,6 +77,7 @@ struct listing {
     const char *name;            /* of the one friend, or NULL to look up in `names` */
     json_t *names;               /* number -> name */
     uint64_t limit;
+    bool is_backwards;           /* visited from the newest; listed in the order of numbers all the same */
     uint32_t next;               /* number of the first that did not fit; 0: all did */
 };
 
@@ -87,14 +88,15 @@ static bool add_message(void *ctx, const struct message_info *m)
     char key[16];
 
     if (json_array_size(l->list) == l->limit) {
-        l->next = m->number;
+        l->next = l->is_backwards ? m->number + 1 : m->number;
         return false;
     }
     if (name == NULL) {
         snprintf(key, sizeof key, "%u", (unsigned)m->friend_number);
         name = json_string_value(json_object_get(l->names, key));
     }
-    return json_array_append_new(l->list, api_message_json(m, name != NULL ? name : "unknown")) == 0;
+    json_t *o = api_message_json(m, name != NULL ? name : "unknown");
+    return (l->is_backwards ? json_array_insert_new(l->list, 0, o) : json_array_append_new(l->list, o)) == 0;
 }
 
 static void answer_listing(struct api_call *c, struct listing *l, enum err e)
@@ -110,18 +112,26 @@ static void answer_listing(struct api_call *c, struct listing *l, enum err e)
 
 void api_messages(struct api_call *c)
 {
-    uint64_t from = 0, limit = API_PAGE_USUAL;
+    uint64_t from = 0, before = UINT64_MAX, limit = API_PAGE_USUAL;
     const struct api_field query[] = {
         { "from", API_COUNT, false, 0, UINT32_MAX, &from }, { "limit", API_COUNT, false, 1, API_PAGE_MAX, &limit },
+        { "before", API_COUNT, false, 0, UINT32_MAX, &before },
     };
     char name[API_ARG_LEN_MAX + 1];
     uint32_t number;
 
-    if (!api_fields(c, NULL, 0) || !api_query(c, query, 2) || !api_needs_person(c) || !api_friend(c, &number))
+    if (!api_fields(c, NULL, 0) || !api_query(c, query, 3) || !api_needs_person(c) || !api_friend(c, &number))
         return;
     friend_name(c, number, name);
-    struct listing l = { .list = json_array(), .name = name, .limit = limit };
-    answer_listing(c, &l, messenger_messages(c->parts->messenger, number, (uint32_t)from, add_message, &l));
+    struct listing l = { .list = json_array(), .name = name, .limit = limit, .is_backwards = before != UINT64_MAX };
+    if (l.is_backwards && from != 0) {
+        json_decref(l.list);
+        api_refuse(c, 400, "malformed", "\"from\" and \"before\" exclude each other");
+        return;
+    }
+    answer_listing(c, &l, l.is_backwards
+                              ? messenger_messages_before(c->parts->messenger, number, (uint32_t)before, add_message, &l)
+                              : messenger_messages(c->parts->messenger, number, (uint32_t)from, add_message, &l));
 }
 
 static bool add_name(void *ctx, const struct friend_info *f)
@@ -192,6 +202,40 @@ static bool add_number(void *ctx, const struct friend_info *f)
         return false;
     n->at[n->count++] = f->number;
     return true;
+}
+
+/* Every conversation with its last message: what a list of them shows. */
+void api_conversations(struct api_call *c)
+{
+    struct numbers n = { malloc(FRIENDS_MAX * sizeof *n.at), 0, FRIENDS_MAX };
+    json_t *list = json_array();
+    enum err e = n.at == NULL ? ERR_NO_MEMORY : ERR_NONE;
+
+    if (!api_fields(c, NULL, 0) || !api_needs_person(c))
+        goto out;
+    if (e == ERR_NONE)
+        e = messenger_friends(c->parts->messenger, add_number, &n);
+    for (size_t i = 0; e == ERR_NONE && i < n.count; i++) {
+        char name[API_ARG_LEN_MAX + 1];
+        struct friend_info f;
+
+        if ((e = messenger_friend_info(c->parts->messenger, n.at[i], &f)) != ERR_NONE)
+            break;
+        json_t *friend_json = api_friend_json(&f);
+        friend_name(c, n.at[i], name);
+        struct listing last = { .list = json_array(), .name = name, .limit = 1 };
+        e = messenger_messages_before(c->parts->messenger, n.at[i], 0, add_message, &last);
+        json_t *m = json_array_get(last.list, 0);
+        json_array_append_new(list, json_pack("{s:o, s:o}", "friend", friend_json, "last", m != NULL ? json_incref(m) : json_null()));
+        json_decref(last.list);
+    }
+    if (e != ERR_NONE)
+        api_fail(c, e, "the conversations");
+    else
+        api_answer(c, 200, json_pack("{s:O}", "conversations", list));
+out:
+    json_decref(list);
+    free(n.at);
 }
 
 static enum err search_all(struct api_call *c, struct search *s)

@@ -340,6 +340,29 @@ enum err messenger_messages(struct messenger *m, uint32_t friend_number, uint32_
     return ERR_NONE;
 }
 
+enum err messenger_messages_before(struct messenger *m, uint32_t friend_number, uint32_t before, messenger_message_visit *visit,
+                                   void *ctx)
+{
+    const struct friend *f = friend_by_number(m, friend_number);
+
+    if (f == NULL)
+        return ERR_NOT_FOUND;
+    for (uint32_t n = before > 0 && before < f->c.next_number ? before : f->c.next_number; n > 1; n--) {
+        struct message_record msg;
+        struct message_info info;
+        enum err e = message_load(m, f, n - 1, &msg);
+
+        if (e == ERR_NOT_FOUND)
+            continue;   /* deleted */
+        if (e != ERR_NONE)
+            return e;
+        message_fill_info(m, f, n - 1, &msg, &info);
+        if (!visit(ctx, &info))
+            break;
+    }
+    return ERR_NONE;
+}
+
 struct unread { uint64_t arrived_unix_s; const struct friend *f; uint32_t number; };
 
 static int unread_order(const void *a, const void *b)

@@ -134,6 +134,10 @@ enum err messenger_message(struct messenger *m, struct bytes id_text, struct mes
 typedef bool messenger_message_visit(void *ctx, const struct message_info *info);
 enum err messenger_messages(struct messenger *m, uint32_t friend_number, uint32_t from, messenger_message_visit *visit, void *ctx);
 
+/* From number `before` - 1 downwards; 0: from the newest. */
+enum err messenger_messages_before(struct messenger *m, uint32_t friend_number, uint32_t before, messenger_message_visit *visit,
+                                   void *ctx);
+
 /* All incoming and unread, of all friends, oldest first. */
 enum err messenger_inbox(struct messenger *m, messenger_message_visit *visit, void *ctx);
 

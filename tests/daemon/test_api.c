@@ -127,6 +127,13 @@ static void check_without_person(struct api_fixture *f)
     expect(f, API_GET, "/v1/card", NULL, 409, "no-identity");
     expect(f, API_GET, "/v1/inbox", NULL, 409, "no-identity");
     expect(f, API_POST, "/v1/unlock", "{\"passphrase\":\"x\"}", 409, "state");
+    o = call(f, API_GET, "/v1/calls", NULL, 200);
+    bool is_listed = false;
+    for (size_t i = 0; i < json_array_size(json_object_get(o, "calls")); i++)
+        is_listed = is_listed || strcmp(json_string_value(json_array_get(json_object_get(o, "calls"), i)), "DELETE /v1/friends/{}") == 0;
+    CHECK(is_listed);
+    json_decref(o);
+    expect(f, API_GET, "/v1/conversations", NULL, 409, "no-identity");
     expect(f, API_GET, "/v1/neighbours", NULL, 200, NULL);
     expect(f, API_GET, "/v1/doctor", NULL, 200, NULL);
     expect(f, API_GET, "/v1/gateways", NULL, 200, NULL);
@@ -178,6 +185,34 @@ static void check_friends(struct api_fixture *ana, struct api_fixture *ben)
     free(link);
 }
 
+/* There are two messages: the newest alone, what is older, and the list of conversations. */
+static void check_backwards(struct api_fixture *ana)
+{
+    char target[64];
+    json_t *o = call(ana, API_GET, "/v1/friends/ben/messages?before=0&limit=1", NULL, 200);
+    json_t *newest = json_incref(json_array_get(json_object_get(o, "messages"), 0));
+    json_int_t next = json_integer_value(json_object_get(o, "next"));
+
+    CHECK(json_array_size(json_object_get(o, "messages")) == 1 && next == json_integer_value(json_object_get(newest, "number")));
+    json_decref(o);
+    snprintf(target, sizeof target, "/v1/friends/ben/messages?before=%d", (int)next);
+    o = call(ana, API_GET, target, NULL, 200);
+    json_t *list = json_object_get(o, "messages");
+    CHECK(json_array_size(list) == 1 && json_is_null(json_object_get(o, "next")));
+    CHECK(json_integer_value(json_object_get(json_array_get(list, 0), "number")) < next);
+    json_decref(o);
+    o = call(ana, API_GET, "/v1/friends/ben/messages?before=0", NULL, 200);
+    list = json_object_get(o, "messages");
+    CHECK(json_array_size(list) == 2 && json_equal(json_array_get(list, 1), newest));
+    json_decref(o);
+    expect(ana, API_GET, "/v1/friends/ben/messages?before=0&from=1", NULL, 400, "malformed");
+    o = call(ana, API_GET, "/v1/conversations", NULL, 200);
+    list = json_object_get(o, "conversations");
+    CHECK(json_array_size(list) == 1 && json_equal(json_object_get(json_array_get(list, 0), "last"), newest));
+    json_decref(o);
+    json_decref(newest);
+}
+
 static void check_messages(struct api_fixture *ana)
 {
     char target[64], *id = ask(ana, API_POST, "/v1/friends/ben/messages", "{\"text\":\"one\\u0007 line\\nü\"}", 201, "id");
@@ -222,6 +257,7 @@ static void check_messages(struct api_fixture *ana)
     o = call(ana, API_GET, target, NULL, 200);
     CHECK(json_array_size(json_object_get(o, "messages")) == 1 && json_is_null(json_object_get(o, "next")));
     json_decref(o);
+    check_backwards(ana);
     expect(ana, API_GET, "/v1/inbox", NULL, 200, NULL);
     expect(ana, API_POST, "/v1/friends/ben/read", NULL, 200, NULL);
     expect(ana, API_POST, "/v1/settings", "{\"read_marks\":false}", 200, NULL);
