@@ -12,16 +12,19 @@ fail() { printf 'staffetta: %s\n' "$*" >&2; exit 1; }
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-# The packages of these sections of debian-packages.txt that are not installed, on one line.
+# The packages of these sections of debian-packages.txt that are not installed, on one line. Some bring others with them: a
+# nodejs from elsewhere, for one, is nodejs and npm.
 missing_packages() {
-    local sections=" $* " section="" line missing=""
+    local sections=" $* " section="" line missing="" provided
+    provided=" $(dpkg-query -W -f '${db:Status-Abbrev} ${Provides}\n' 2>/dev/null | sed -n 's/^ii *//p' | sed 's/([^)]*)//g' | tr ',\n' '  ') "
     while read -r line; do
         case $line in
         ''|'#'*) ;;
         '['*']') section=${line#[}; section=${section%]} ;;
         *) case $sections in
            *" $section "*)
-               dpkg-query -W -f '${db:Status-Abbrev}' "$line" 2>/dev/null | grep -q '^ii' || missing+=" $line" ;;
+               dpkg-query -W -f '${db:Status-Abbrev}' "$line" 2>/dev/null | grep -q '^ii' ||
+                   [[ $provided == *" $line "* ]] || missing+=" $line" ;;
            esac ;;
         esac
     done < packaging/debian-packages.txt
