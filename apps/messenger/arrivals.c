@@ -32,7 +32,7 @@ static bool is_known(struct messenger *m, const struct friend *f, const struct m
 {
     struct place at;
 
-    return message_is_gone(f, id) || message_place(m, id, &at) == ERR_NONE;
+    return message_is_gone(&f->talk, id) || message_place(m, id, &at) == ERR_NONE;
 }
 
 /* Only what came from this friend is acknowledged to it; an id that stands for something else here is nothing
@@ -42,10 +42,10 @@ static bool is_repeat(struct messenger *m, const struct friend *f, const struct 
     struct message_record msg;
     struct place at;
 
-    if (message_is_gone(f, id))
+    if (message_is_gone(&f->talk, id))
         return true;
-    return message_place(m, id, &at) == ERR_NONE && at.friend_number == f->number &&
-           message_load(m, f, at.number, &msg) == ERR_NONE && msg.flags & MESSAGE_IS_INCOMING;
+    return message_place(m, id, &at) == ERR_NONE && at.conversation == f->number &&
+           message_load(m, &f->talk, at.number, &msg) == ERR_NONE && msg.flags & MESSAGE_IS_INCOMING;
 }
 
 static void take_message(struct messenger *m, struct friend *f, uint32_t index, const struct payload *p,
@@ -59,7 +59,7 @@ static void take_message(struct messenger *m, struct friend *f, uint32_t index, 
             receipts_ack(m, f, &c->id);
         return;
     }
-    if (f->r.flags & FRIEND_REQUEST && f->c.message_count >= REQUEST_MESSAGES_MAX)
+    if (f->r.flags & FRIEND_REQUEST && f->talk.r.message_count >= REQUEST_MESSAGES_MAX)
         return;
     memset(&msg, 0, sizeof msg);
     msg.id = c->id;
@@ -72,7 +72,7 @@ static void take_message(struct messenger *m, struct friend *f, uint32_t index, 
     msg.arrived_unix_s = m->wall_unix_s;
     msg.disappear_s = c->disappear_s;
     msg.text = is_unreadable ? bytes_of(NULL, 0) : c->body;
-    if (message_append_incoming(m, f, &msg, index) == ERR_NONE && wants_ack)
+    if (message_append_incoming(m, &f->talk, &msg, index) == ERR_NONE && wants_ack)
         receipts_ack(m, f, &c->id);
 }
 
@@ -379,7 +379,7 @@ enum err arrival_open(struct messenger *m, const struct store_entry *entry, cons
     session_free(a.session);
     secret_wipe(m->payload, BUNDLE_LEN_MAX);
     /* Not before the session is stored: what is sent goes on from there. */
-    if (e == ERR_NONE && m->failed == ERR_NONE && a.f->c.ack_count == ACKS_PENDING_MAX)
+    if (e == ERR_NONE && m->failed == ERR_NONE && a.f->talk.r.ack_count == ACKS_PENDING_MAX)
         receipts_wake(m, a.f);
     return e;
 }

@@ -13,7 +13,6 @@
  * A friend's record is named by its number; what belongs to the conversation is named by a letter and the number. */
 
 enum { FRIEND_NAME_LEN = 4, PART_NAME_LEN = 5 };
-enum part { PART_COUNTERS = 'c', PART_FLIGHTS = 'o', PART_FADING = 'd', PART_GONE = 'g' };
 
 static struct bytes friend_name(uint8_t out[FRIEND_NAME_LEN], uint32_t number)
 {
@@ -23,35 +22,19 @@ static struct bytes friend_name(uint8_t out[FRIEND_NAME_LEN], uint32_t number)
     return writer_bytes(&w);
 }
 
-static struct bytes part_name(uint8_t out[PART_NAME_LEN], enum part part, uint32_t number)
+/* Messages under way to a friend belong to the friend, not to what any conversation has. */
+static struct bytes flights_name(uint8_t out[PART_NAME_LEN], uint32_t number)
 {
     struct writer w = writer_of(out, PART_NAME_LEN);
 
-    writer_u8(&w, (uint8_t)part);
+    writer_u8(&w, 'o');
     writer_u32(&w, number);
     return writer_bytes(&w);
 }
 
-static enum err part_put(struct messenger *m, const struct friend *f, enum part part, enum err encoded)
-{
-    uint8_t name[PART_NAME_LEN];
-
-    if (encoded != ERR_NONE)
-        return encoded;
-    return archive_put(m->config.archive, ARCHIVE_CONVERSATION, part_name(name, part, f->number), buffer_bytes(&m->record));
-}
-
-/* An absent list is an empty one. */
-static enum err part_get(struct messenger *m, const struct friend *f, enum part part, struct bytes *in)
-{
-    uint8_t name[PART_NAME_LEN];
-
-    return archive_get(m->config.archive, ARCHIVE_CONVERSATION, part_name(name, part, f->number), in);
-}
-
 enum err friend_save(struct messenger *m, struct friend *f)
 {
-    uint8_t name[FRIEND_NAME_LEN];
+    uint8_t name[PART_NAME_LEN];
     enum err e = ERR_NONE;
 
     if (f->dirty & DIRTY_FRIEND) {
@@ -59,14 +42,13 @@ enum err friend_save(struct messenger *m, struct friend *f)
         if (e == ERR_NONE)
             e = archive_put(m->config.archive, ARCHIVE_FRIEND, friend_name(name, f->number), buffer_bytes(&m->record));
     }
-    if (e == ERR_NONE && f->dirty & DIRTY_CONVERSATION)
-        e = part_put(m, f, PART_COUNTERS, conversation_encode(&f->c, messenger_record(m)));
-    if (e == ERR_NONE && f->dirty & DIRTY_FLIGHTS)
-        e = part_put(m, f, PART_FLIGHTS, due_list_encode(&f->flights, messenger_record(m)));
-    if (e == ERR_NONE && f->dirty & DIRTY_FADING)
-        e = part_put(m, f, PART_FADING, due_list_encode(&f->fading, messenger_record(m)));
-    if (e == ERR_NONE && f->dirty & DIRTY_GONE)
-        e = part_put(m, f, PART_GONE, gone_list_encode(&f->gone, messenger_record(m)));
+    if (e == ERR_NONE)
+        e = conversation_save(m, &f->talk, f->dirty);
+    if (e == ERR_NONE && f->dirty & DIRTY_FLIGHTS) {
+        e = due_list_encode(&f->flights, messenger_record(m));
+        if (e == ERR_NONE)
+            e = archive_put(m->config.archive, ARCHIVE_CONVERSATION, flights_name(name, f->number), buffer_bytes(&m->record));
+    }
     f->dirty = 0;
     return e;
 }
@@ -85,12 +67,7 @@ static uint64_t due_of(const struct friend *f)
         earlier(&due, f->flights.at[i].at_s);
         earlier(&due, f->flights.at[i].until_s);
     }
-    for (uint32_t i = 0; i < f->fading.count; i++)
-        earlier(&due, f->fading.at[i].at_s);
-    if (f->c.ack_due_s != 0)
-        earlier(&due, f->c.ack_due_s);
-    if (f->c.read_due_s != 0)
-        earlier(&due, f->c.read_due_s);
+    earlier(&due, conversation_due_s(&f->talk));
     if (f->r.card_due_s != 0)
         earlier(&due, f->r.card_due_s);
     if (f->r.reset_due_s != 0)
@@ -109,8 +86,7 @@ void friend_touch(struct messenger *m, struct friend *f, unsigned dirty)
 static void friend_free(struct friend *f)
 {
     due_list_clear(&f->flights);
-    due_list_clear(&f->fading);
-    gone_list_clear(&f->gone);
+    conversation_clear(&f->talk);
     secret_wipe(f, sizeof *f);
     free(f);
 }
@@ -164,20 +140,17 @@ static enum err slots_load(struct messenger *m, struct friend *f)
 
 static enum err friend_load(struct messenger *m, struct friend *f)
 {
-    uint8_t name[FRIEND_NAME_LEN];
+    uint8_t name[PART_NAME_LEN];
     struct bytes in;
     enum err e = archive_get(m->config.archive, ARCHIVE_FRIEND, friend_name(name, f->number), &in);
 
     if (e != ERR_NONE || (e = friend_decode(&f->r, in)) != ERR_NONE)
         return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
-    if ((e = part_get(m, f, PART_COUNTERS, &in)) != ERR_NONE || (e = conversation_decode(&f->c, in)) != ERR_NONE)
-        return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
-    if ((e = part_get(m, f, PART_FLIGHTS, &in)) == ERR_NONE)
+    conversation_begin(&f->talk, f->number, f);
+    if ((e = conversation_load(m, &f->talk)) != ERR_NONE)
+        return e;
+    if ((e = archive_get(m->config.archive, ARCHIVE_CONVERSATION, flights_name(name, f->number), &in)) == ERR_NONE)
         e = due_list_decode(&f->flights, in, MESSAGES_WAITING_MAX);
-    if ((e == ERR_NONE || e == ERR_NOT_FOUND) && (e = part_get(m, f, PART_FADING, &in)) == ERR_NONE)
-        e = due_list_decode(&f->fading, in, FADING_MAX);
-    if ((e == ERR_NONE || e == ERR_NOT_FOUND) && (e = part_get(m, f, PART_GONE, &in)) == ERR_NONE)
-        e = gone_list_decode(&f->gone, in);
     if (e != ERR_NONE && e != ERR_NOT_FOUND)
         return e;
     return slots_load(m, f);
@@ -326,7 +299,7 @@ enum err friend_new(struct messenger *m, const struct card *card, struct bytes a
         return ERR_NO_MEMORY;
     f->number = m->settings.next_friend;
     f->r.card = *card;
-    f->c.next_number = 1;
+    conversation_begin(&f->talk, f->number, f);
     name_unique(m, as.len > 0 ? as : bytes_of(card->name, card->name_len), f->r.name);
     if ((e = tags_pair_root(m->identity, card, f->r.pair_root)) != ERR_NONE) {
         friend_free(f);
@@ -453,8 +426,8 @@ void friend_fill_info(struct messenger *m, const struct friend *f, struct friend
         out->state = FRIEND_VERIFIED;
     out->is_request = (f->r.flags & FRIEND_REQUEST) != 0;
     out->last_heard_unix_s = f->r.last_heard_unix_s;
-    out->unread = f->c.unread;
-    out->message_count = f->c.message_count;
+    out->unread = f->talk.r.unread;
+    out->message_count = f->talk.r.message_count;
     out->disappear_s = f->r.disappear_s;
 }
 
@@ -558,14 +531,11 @@ enum err messenger_safety_number(struct messenger *m, uint32_t number, char out[
 
 static enum err forget_records(struct messenger *m, struct friend *f)
 {
-    static const enum part parts[] = { PART_COUNTERS, PART_FLIGHTS, PART_FADING, PART_GONE };
     uint8_t name[PART_NAME_LEN];
-    enum err e = ERR_NONE;
+    enum err e = conversation_forget(m, &f->talk);
 
-    for (uint32_t n = 1; n < f->c.next_number && (e == ERR_NONE || e == ERR_NOT_FOUND); n++)
-        e = message_remove(m, f, n);
-    for (unsigned i = 0; i < sizeof parts / sizeof *parts && (e == ERR_NONE || e == ERR_NOT_FOUND); i++)
-        e = archive_delete(m->config.archive, ARCHIVE_CONVERSATION, part_name(name, parts[i], f->number));
+    if (e == ERR_NONE)
+        e = archive_delete(m->config.archive, ARCHIVE_CONVERSATION, flights_name(name, f->number));
     if (e == ERR_NONE || e == ERR_NOT_FOUND)
         e = archive_delete(m->config.archive, ARCHIVE_FRIEND, friend_name(name, f->number));
     if (e == ERR_NONE || e == ERR_NOT_FOUND)

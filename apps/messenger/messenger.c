@@ -139,6 +139,8 @@ enum err messenger_settle(struct messenger *m)
         if (m->friends[i]->dirty != 0)
             e = friend_save(m, m->friends[i]);
     }
+    if (e == ERR_NONE)
+        e = conversations_save(m);
     if (e == ERR_NONE && (m->is_identity_dirty || m->is_used_dirty))
         e = self_save(m);
     if (e == ERR_NONE && m->is_settings_dirty)
@@ -227,7 +229,8 @@ enum err messenger_open(struct messenger **out, const struct messenger_config *c
     if (m->plain == NULL || m->bundle == NULL || m->payload == NULL || m->text == NULL)
         e = ERR_NO_MEMORY;
     else if ((e = crypto_start()) == ERR_NONE && (e = self_load(m)) == ERR_NONE && (e = settings_load(m)) == ERR_NONE &&
-             (e = friends_load(m)) == ERR_NONE && (e = watch_new(&m->watch, m)) == ERR_NONE) {
+             (e = friends_load(m)) == ERR_NONE && (e = conversations_load(m)) == ERR_NONE &&
+             (e = watch_new(&m->watch, m)) == ERR_NONE) {
         if (config->has_been_restored)
             forget_sessions(m);
         self_tend(m);
@@ -253,6 +256,7 @@ void messenger_close(struct messenger *m)
     media_close(m);
     watch_free(m->watch);
     friends_free(m);
+    conversations_free(m);
     identity_free(m->identity);
     used_list_clear(&m->used);
     messenger_record(m);
@@ -354,7 +358,7 @@ void messenger_on_event(struct messenger *m, const struct node_event *event, uin
 
 static void friend_wake(struct messenger *m, struct friend *f)
 {
-    disappear_wake(m, f);
+    disappear_wake(m, &f->talk);
     receipts_wake(m, f);
     outbox_wake(m, f);
     friend_touch(m, f, 0);
@@ -375,6 +379,7 @@ void messenger_wake(struct messenger *m, uint64_t wall_unix_s, uint64_t now_ms)
         if (m->friends[i]->due_s <= messenger_clock_s(m))
             friend_wake(m, m->friends[i]);
     }
+    conversations_wake(m);
     if (m->failed == ERR_NONE && watch_due_s(m->watch) <= messenger_clock_s(m))
         messenger_fail(m, watch_wake(m->watch));
     open_found(m);
@@ -394,6 +399,8 @@ uint64_t messenger_wake_at_ms(const struct messenger *m)
     }
     if (media_s < due_s)
         due_s = media_s;
+    if (conversations_due_s(m) < due_s)
+        due_s = conversations_due_s(m);
     uint64_t at_ms = m->day_ends_ms;
     if (due_s <= messenger_clock_s(m) || messenger_day(m) != m->settings.tended_day)
         return m->now_ms;

@@ -35,7 +35,7 @@ static size_t content_len(const struct letter *l)
 /* The smallest size that holds the content; acknowledgements make a bundle larger only when it is sent for them. */
 static enum err size_for(const struct friend *f, const struct letter *l, enum session_form form, uint8_t *code, size_t *acks)
 {
-    size_t len = PAYLOAD_HEAD_LEN + content_len(l), own = l->type == PAYLOAD_NONE ? (size_t)f->c.ack_count * PAYLOAD_ACK_LEN : 0;
+    size_t len = PAYLOAD_HEAD_LEN + content_len(l), own = l->type == PAYLOAD_NONE ? (size_t)f->talk.r.ack_count * PAYLOAD_ACK_LEN : 0;
 
     for (uint8_t c = 0; c <= SIZE_CODE_MAX; c++) {
         size_t max = session_payload_max(form, c);
@@ -190,7 +190,7 @@ static enum err under_way_find(struct messenger *m, const struct bundle_id *id, 
 
     if (e != ERR_NONE || (e = place_decode(&at, in)) != ERR_NONE)
         return e;
-    *f = friend_by_number(m, at.friend_number);
+    *f = friend_by_number(m, at.conversation);
     *number = at.number;
     return *f != NULL ? ERR_NONE : ERR_NOT_FOUND;
 }
@@ -238,7 +238,7 @@ static void flight_end(struct messenger *m, struct friend *f, uint32_t number)
 /* Stores a changed message and tells of it. */
 static void changed(struct messenger *m, struct friend *f, uint32_t number, const struct message_record *msg)
 {
-    message_store(m, f, number, msg);
+    message_store(m, &f->talk, number, msg);
     messenger_tell(m, MESSENGER_STATE, f->number, &msg->id);
 }
 
@@ -252,7 +252,7 @@ static void expire(struct messenger *m, struct friend *f, uint32_t number, struc
     flight_end(m, f, number);
     changed(m, f, number, msg);
     if (msg->disappear_s > 0)
-        disappear_start(m, f, number, msg->disappear_s);
+        disappear_start(m, &f->talk, number, msg->disappear_s);
 }
 
 /* Whether the latest bundle of it still waits here for the first neighbour. */
@@ -321,7 +321,7 @@ void outbox_try(struct messenger *m, struct friend *f, uint32_t number)
     struct due *flight = due_list_find(&f->flights, number);
     struct message_record msg;
     uint64_t now_s = messenger_clock_s(m);
-    enum err e = message_load(m, f, number, &msg);
+    enum err e = message_load(m, &f->talk, number, &msg);
 
     if (flight == NULL || e == ERR_NOT_FOUND) {
         flight_end(m, f, number);
@@ -381,7 +381,7 @@ void outbox_hurry(struct messenger *m, struct friend *f)
 static void life_ended(struct messenger *m, struct friend *f, uint32_t number)
 {
     struct message_record msg;
-    enum err e = message_load(m, f, number, &msg);
+    enum err e = message_load(m, &f->talk, number, &msg);
 
     if (e == ERR_NOT_FOUND)
         flight_end(m, f, number);
@@ -420,7 +420,7 @@ void outbox_on_carried(struct messenger *m, const struct node_event *event)
     struct friend *f;
     uint32_t number;
 
-    if (under_way_find(m, &event->entry.id, &f, &number) != ERR_NONE || message_load(m, f, number, &msg) != ERR_NONE ||
+    if (under_way_find(m, &event->entry.id, &f, &number) != ERR_NONE || message_load(m, &f->talk, number, &msg) != ERR_NONE ||
         msg.state > MESSAGE_GATEWAY)
         return;
     msg.copies++;
@@ -444,7 +444,7 @@ void outbox_on_stamp_wanted(struct messenger *m, const struct node_event *event)
     uint32_t number;
 
     /* Once others have taken it, one that would not is no news. */
-    if (under_way_find(m, &event->entry.id, &f, &number) != ERR_NONE || message_load(m, f, number, &msg) != ERR_NONE ||
+    if (under_way_find(m, &event->entry.id, &f, &number) != ERR_NONE || message_load(m, &f->talk, number, &msg) != ERR_NONE ||
         msg.state != MESSAGE_QUEUED || msg.reason == REASON_STAMP)
         return;
     msg.reason = REASON_STAMP;
@@ -486,8 +486,8 @@ void outbox_delivered(struct messenger *m, struct friend *f, const struct messag
     struct message_record msg;
     struct place at;
 
-    if (is_our_card(m, f, id) || message_place(m, id, &at) != ERR_NONE || at.friend_number != f->number ||
-        message_load(m, f, at.number, &msg) != ERR_NONE || msg.flags & MESSAGE_IS_INCOMING)
+    if (is_our_card(m, f, id) || message_place(m, id, &at) != ERR_NONE || at.conversation != f->number ||
+        message_load(m, &f->talk, at.number, &msg) != ERR_NONE || msg.flags & MESSAGE_IS_INCOMING)
         return;
     if (msg.state == MESSAGE_READ || (msg.state == MESSAGE_DELIVERED && !is_read))
         return;
@@ -502,7 +502,7 @@ void outbox_delivered(struct messenger *m, struct friend *f, const struct messag
     flight_end(m, f, at.number);
     changed(m, f, at.number, &msg);
     if (msg.disappear_s > 0)
-        disappear_start(m, f, at.number, msg.disappear_s);
+        disappear_start(m, &f->talk, at.number, msg.disappear_s);
 }
 
 /* ---- Public call ---- */
@@ -531,7 +531,7 @@ static enum err queue(struct messenger *m, struct friend *f, struct message_reco
     msg->expires_unix_s = m->wall_unix_s + msg->life_s;
     msg->disappear_s = f->r.disappear_s;
     msg->text = text;
-    if ((e = message_append(m, f, msg, number)) != ERR_NONE)
+    if ((e = message_append(m, &f->talk, msg, number)) != ERR_NONE)
         return e;
     struct due flight = { *number, now_s + pause_s, now_s + msg->life_s + DAY_S };
     if ((e = messenger_fail(m, due_list_add(&f->flights, flight, MESSAGES_WAITING_MAX))) != ERR_NONE)
@@ -561,7 +561,7 @@ void messenger_release_media(struct messenger *m, uint32_t friend_number, const 
     struct friend *f = friend_by_number(m, friend_number);
     struct place at;
 
-    if (f != NULL && message_place(m, id, &at) == ERR_NONE && at.friend_number == friend_number)
+    if (f != NULL && message_place(m, id, &at) == ERR_NONE && at.conversation == friend_number)
         outbox_try(m, f, at.number);
 }
 

@@ -23,15 +23,15 @@ static bool has_id(const struct message_id *ids, size_t count, const struct mess
 
 void receipts_ack(struct messenger *m, struct friend *f, const struct message_id *id)
 {
-    if (f->r.flags & FRIEND_REQUEST || has_id(f->c.acks, f->c.ack_count, id))
+    if (f->r.flags & FRIEND_REQUEST || has_id(f->talk.r.acks, f->talk.r.ack_count, id))
         return;
-    if (f->c.ack_count == ACKS_PENDING_MAX)
+    if (f->talk.r.ack_count == ACKS_PENDING_MAX)
         return;   /* the batch is stuck for want of room; the repeat asks again */
-    f->c.acks[f->c.ack_count++] = *id;
-    if (f->c.ack_due_s == 0)
-        f->c.ack_due_s = messenger_soon_s(m);
-    if (f->c.ack_count == ACKS_PENDING_MAX)
-        f->c.ack_due_s = messenger_clock_s(m);
+    f->talk.r.acks[f->talk.r.ack_count++] = *id;
+    if (f->talk.r.ack_due_s == 0)
+        f->talk.r.ack_due_s = messenger_soon_s(m);
+    if (f->talk.r.ack_count == ACKS_PENDING_MAX)
+        f->talk.r.ack_due_s = messenger_clock_s(m);
     friend_touch(m, f, DIRTY_CONVERSATION);
 }
 
@@ -39,11 +39,11 @@ static bool send_reads(struct messenger *m, struct friend *f);
 
 void receipts_read(struct messenger *m, struct friend *f, const struct message_id *id)
 {
-    if (f->c.read_count == READS_PENDING_MAX && !send_reads(m, f))
+    if (f->talk.r.read_count == READS_PENDING_MAX && !send_reads(m, f))
         return;
-    f->c.reads[f->c.read_count++] = *id;
-    if (f->c.read_due_s == 0)
-        f->c.read_due_s = messenger_soon_s(m);
+    f->talk.r.reads[f->talk.r.read_count++] = *id;
+    if (f->talk.r.read_due_s == 0)
+        f->talk.r.read_due_s = messenger_soon_s(m);
     friend_touch(m, f, DIRTY_CONVERSATION);
 }
 
@@ -53,33 +53,33 @@ uint8_t receipts_fill(const struct friend *f, size_t room, uint8_t (*out)[PAYLOA
 
     if (room > PAYLOAD_ACKS_MAX)
         room = PAYLOAD_ACKS_MAX;
-    for (; count < f->c.ack_count && count < room; count++)
-        memcpy(out[count], f->c.acks[count].octets, PAYLOAD_ACK_LEN);
+    for (; count < f->talk.r.ack_count && count < room; count++)
+        memcpy(out[count], f->talk.r.acks[count].octets, PAYLOAD_ACK_LEN);
     *waiting = (uint16_t)count;
-    for (size_t i = 0; i < f->c.recent_count && count < room; i++)
-        memcpy(out[count++], f->c.recent[i].octets, PAYLOAD_ACK_LEN);
+    for (size_t i = 0; i < f->talk.r.recent_count && count < room; i++)
+        memcpy(out[count++], f->talk.r.recent[i].octets, PAYLOAD_ACK_LEN);
     return (uint8_t)count;
 }
 
 /* The newest stands first. */
 static void remember(struct friend *f, const struct message_id *id)
 {
-    if (has_id(f->c.recent, f->c.recent_count, id))
+    if (has_id(f->talk.r.recent, f->talk.r.recent_count, id))
         return;
-    if (f->c.recent_count < ACKS_RECENT_MAX)
-        f->c.recent_count++;
-    memmove(f->c.recent + 1, f->c.recent, (f->c.recent_count - 1u) * sizeof f->c.recent[0]);
-    f->c.recent[0] = *id;
+    if (f->talk.r.recent_count < ACKS_RECENT_MAX)
+        f->talk.r.recent_count++;
+    memmove(f->talk.r.recent + 1, f->talk.r.recent, (f->talk.r.recent_count - 1u) * sizeof f->talk.r.recent[0]);
+    f->talk.r.recent[0] = *id;
 }
 
 void receipts_sent(struct messenger *m, struct friend *f, uint16_t waiting)
 {
     for (uint16_t i = 0; i < waiting; i++)
-        remember(f, &f->c.acks[i]);
-    f->c.ack_count = (uint16_t)(f->c.ack_count - waiting);
-    memmove(f->c.acks, f->c.acks + waiting, f->c.ack_count * sizeof f->c.acks[0]);
-    if (f->c.ack_count == 0)
-        f->c.ack_due_s = 0;
+        remember(f, &f->talk.r.acks[i]);
+    f->talk.r.ack_count = (uint16_t)(f->talk.r.ack_count - waiting);
+    memmove(f->talk.r.acks, f->talk.r.acks + waiting, f->talk.r.ack_count * sizeof f->talk.r.acks[0]);
+    if (f->talk.r.ack_count == 0)
+        f->talk.r.ack_due_s = 0;
     friend_touch(m, f, DIRTY_CONVERSATION);
 }
 
@@ -126,13 +126,13 @@ static bool send_reads(struct messenger *m, struct friend *f)
     struct letter l = letter_of(m, PAYLOAD_READ, 0);
     struct sent sent;
 
-    l.content.body = bytes_of(f->c.reads, f->c.read_count * sizeof f->c.reads[0]);
+    l.content.body = bytes_of(f->talk.r.reads, f->talk.r.read_count * sizeof f->talk.r.reads[0]);
     if (outbox_send(m, f, &l, &sent) != ERR_NONE) {
-        f->c.read_due_s = messenger_clock_s(m) + ROOM_PAUSE_S;
+        f->talk.r.read_due_s = messenger_clock_s(m) + ROOM_PAUSE_S;
         return false;
     }
-    f->c.read_count = 0;
-    f->c.read_due_s = 0;
+    f->talk.r.read_count = 0;
+    f->talk.r.read_due_s = 0;
     return true;
 }
 
@@ -173,7 +173,7 @@ static void send_acks(struct messenger *m, struct friend *f)
     struct sent sent;
 
     if (outbox_send(m, f, &l, &sent) != ERR_NONE)
-        f->c.ack_due_s = messenger_clock_s(m) + ROOM_PAUSE_S;
+        f->talk.r.ack_due_s = messenger_clock_s(m) + ROOM_PAUSE_S;
 }
 
 static bool is_due(const struct messenger *m, uint64_t at_s)
@@ -183,16 +183,16 @@ static bool is_due(const struct messenger *m, uint64_t at_s)
 
 void receipts_wake(struct messenger *m, struct friend *f)
 {
-    if (!is_due(m, f->r.reset_due_s) && !is_due(m, f->r.card_due_s) && !is_due(m, f->c.read_due_s) &&
-        !is_due(m, f->c.ack_due_s))
+    if (!is_due(m, f->r.reset_due_s) && !is_due(m, f->r.card_due_s) && !is_due(m, f->talk.r.read_due_s) &&
+        !is_due(m, f->talk.r.ack_due_s))
         return;
     if (is_due(m, f->r.reset_due_s))
         send_reset(m, f);
     if (is_due(m, f->r.card_due_s))
         send_card(m, f);
-    if (is_due(m, f->c.read_due_s))
+    if (is_due(m, f->talk.r.read_due_s))
         send_reads(m, f);
-    if (is_due(m, f->c.ack_due_s))
+    if (is_due(m, f->talk.r.ack_due_s))
         send_acks(m, f);
     friend_touch(m, f, DIRTY_FRIEND | DIRTY_CONVERSATION);
 }

@@ -505,7 +505,7 @@ enum err place_encode(const struct place *p, struct buffer *to)
 
     if (e != ERR_NONE)
         return e;
-    writer_u32(&w, p->friend_number);
+    writer_u32(&w, p->conversation);
     writer_u32(&w, p->number);
     return end(&w, to);
 }
@@ -515,7 +515,7 @@ enum err place_decode(struct place *out, struct bytes in)
     struct reader r = open_record(in);
     struct place p;
 
-    p.friend_number = reader_u32(&r);
+    p.conversation = reader_u32(&r);
     p.number = reader_u32(&r);
     if (!reader_is_done(&r))
         return ERR_CORRUPT;

@@ -142,7 +142,7 @@ struct message_record {
     struct bytes text;                  /* decode: borrowed from the input */
 };
 
-struct place { uint32_t friend_number, number; };   /* where a message or a bundle belongs */
+struct place { uint32_t conversation, number; };   /* where a message or a bundle belongs */
 
 /* Encoders append to `to`. ERR_NO_MEMORY, ERR_TOO_LARGE. */
 enum err settings_encode(const struct settings_record *r, struct buffer *to);

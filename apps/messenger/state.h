@@ -19,6 +19,7 @@ enum {
     USED_DAYS            = PREKEY_LIFE_DAYS + CARD_LIFE_DAYS + PREKEY_GRACE_DAYS + 1,
     CARD_PAUSE_S         = 14 * 86400,
     RECOVER_S            = 7 * 86400,   /* without an answer: begin anew by F2 */
+    CONVERSATIONS_SHARED_MAX = 1000,
     ROOM_PAUSE_S         = 60,     /* after the store had no room for an own bundle */
     GONE_S               = 30 * 86400,
     CLOCK_SAVE_S         = 600,
@@ -27,6 +28,9 @@ enum {
     BURST_MAX            = 32,
     PLAIN_MAX            = PAYLOAD_HEAD_LEN + PAYLOAD_ACKS_MAX * PAYLOAD_ACK_LEN + CONTENT_HEAD_MAX + TEXT_LEN_MAX,
 };
+
+/* In the number of a conversation that is not a friend's. */
+#define CONVERSATION_SHARED 0x80000000u
 
 /* As friend number of a key that was used: it is the key of a person who was removed. */
 #define USED_REMOVED UINT32_MAX
@@ -49,14 +53,23 @@ struct burst {
     struct written { uint64_t time_unix_s; uint32_t index; } keys[BURST_MAX];
 };
 
+/* With a friend, or shared by several: a group, a channel, the room. What a person does with messages works on either. */
+struct conversation {
+    uint32_t number;              /* the friend's; shared ones have CONVERSATION_SHARED in theirs */
+    struct friend *friend;        /* NULL: it is shared */
+    struct conversation_record r;
+    struct due_list fading;
+    struct gone_list gone;
+    struct burst burst;
+    uint8_t  dirty;               /* enum dirty; of a shared one only, otherwise the friend's counts */
+};
+
 struct friend {
     uint32_t number;
     struct friend_record r;
     struct slot slots[SLOTS_MAX];
-    struct conversation_record c;
-    struct due_list flights, fading;
-    struct gone_list gone;
-    struct burst burst;
+    struct conversation talk;
+    struct due_list flights;
     uint8_t  dirty;               /* enum dirty */
     uint64_t due_s;               /* the soonest of all that waits for the clock */
 };
@@ -72,6 +85,9 @@ struct messenger {
 
     struct friend **friends;      /* by rising number */
     uint32_t friend_count, friend_cap;
+
+    struct conversation **shared; /* by rising number */
+    uint32_t shared_count, shared_cap;
 
     struct watch *watch;
     struct media_shelf *media;    /* NULL without blobs */
@@ -165,23 +181,47 @@ unsigned slot_room(struct messenger *m, struct friend *f);
 /* Something of theirs opened on it: it is the one to send on, unless both started at once and ours wins. */
 void     slot_received(struct messenger *m, struct friend *f, unsigned slot);
 
+/* ---- conversations.c ---- */
+
+/* NULL: there is none. */
+struct conversation *conversation_by_number(const struct messenger *m, uint32_t number);
+/* A new shared one, empty; its number is not used by another and stays. ERR_FULL past CONVERSATIONS_SHARED_MAX. */
+enum err conversation_new_shared(struct messenger *m, struct conversation **out);
+/* Forgets it with all its messages; c is gone. */
+enum err conversation_remove_shared(struct messenger *m, struct conversation *c);
+/* Marks for messenger_settle. */
+void     conversation_touch(struct messenger *m, struct conversation *c, unsigned dirty);
+
+/* For friends.c and messenger.c: the parts that any conversation has. */
+void     conversation_begin(struct conversation *c, uint32_t number, struct friend *f);
+enum err conversation_load(struct messenger *m, struct conversation *c);
+enum err conversation_save(struct messenger *m, const struct conversation *c, unsigned dirty);
+enum err conversation_forget(struct messenger *m, struct conversation *c);
+void     conversation_clear(struct conversation *c);
+uint64_t conversation_due_s(const struct conversation *c);
+enum err conversations_load(struct messenger *m);
+enum err conversations_save(struct messenger *m);
+void     conversations_wake(struct messenger *m);
+uint64_t conversations_due_s(const struct messenger *m);
+void     conversations_free(struct messenger *m);
+
 /* ---- conversation.c ---- */
 void     message_id_text(const struct message_id *id, char out[MESSAGE_ID_TEXT_LEN + 1]);
 
 /* The message's text stands in m->text until the next load. ERR_NOT_FOUND. */
-enum err message_load(struct messenger *m, const struct friend *f, uint32_t number, struct message_record *out);
-enum err message_store(struct messenger *m, const struct friend *f, uint32_t number, const struct message_record *msg);
+enum err message_load(struct messenger *m, const struct conversation *c, uint32_t number, struct message_record *out);
+enum err message_store(struct messenger *m, const struct conversation *c, uint32_t number, const struct message_record *msg);
 enum err message_place(struct messenger *m, const struct message_id *id, struct place *out);
 /* Gives it the next number, writes it and its id. */
-enum err message_append(struct messenger *m, struct friend *f, const struct message_record *msg, uint32_t *number);
+enum err message_append(struct messenger *m, struct conversation *c, const struct message_record *msg, uint32_t *number);
 /* An incoming one finds its place among those that came in the same turn: by the sender's clock, then by index (that of
  * its tag, or 0). */
-enum err message_append_incoming(struct messenger *m, struct friend *f, const struct message_record *msg, uint32_t index);
+enum err message_append_incoming(struct messenger *m, struct conversation *c, const struct message_record *msg, uint32_t index);
 /* Deletes every record of it; what of its bundles is still carried is let go. */
-enum err message_remove(struct messenger *m, struct friend *f, uint32_t number);
-void     message_fill_info(struct messenger *m, const struct friend *f, uint32_t number, const struct message_record *msg,
+enum err message_remove(struct messenger *m, struct conversation *c, uint32_t number);
+void     message_fill_info(struct messenger *m, const struct conversation *c, uint32_t number, const struct message_record *msg,
                            struct message_info *out);
-bool     message_is_gone(const struct friend *f, const struct message_id *id);
+bool     message_is_gone(const struct conversation *c, const struct message_id *id);
 
 /* ERR_NOT_FOUND: no id. */
 enum err message_id_of_text(struct message_id *out, struct bytes text);
@@ -231,8 +271,8 @@ void     receipts_wake(struct messenger *m, struct friend *f);
 void     receipts_owe_card(struct messenger *m, struct friend *f);
 
 /* ---- disappear.c ---- */
-void     disappear_start(struct messenger *m, struct friend *f, uint32_t number, uint32_t seconds);
-void     disappear_wake(struct messenger *m, struct friend *f);
+void     disappear_start(struct messenger *m, struct conversation *c, uint32_t number, uint32_t seconds);
+void     disappear_wake(struct messenger *m, struct conversation *c);
 
 /* ---- media_shelf.c, media_in.c, media_out.c: contents (media_shelf.h). All are harmless without blobs. ---- */
 enum err media_open(struct messenger *m);

@@ -426,14 +426,14 @@ static void check_repeat_is_acknowledged(void)
     town_send(&t, ana, "Ben", "again", id);
     town_meet(&t, ana, ben, 2);
     struct friend *f = inside(&t, ben, "Ana");
-    CHECK(f->c.ack_count == 1 && town_state(&t, ana, id) == MESSAGE_CARRIED);
-    f->c.ack_count = f->c.recent_count = 0;
-    f->c.ack_due_s = f->r.card_due_s = 0;
+    CHECK(f->talk.r.ack_count == 1 && town_state(&t, ana, id) == MESSAGE_CARRIED);
+    f->talk.r.ack_count = f->talk.r.recent_count = 0;
+    f->talk.r.ack_due_s = f->r.card_due_s = 0;
     friend_touch(t.people[ben].m, f, DIRTY_FRIEND | DIRTY_CONVERSATION);
     town_run(&t, 7 * HOUR);
     CHECK(town_message(&t, ana, id).tries == 2);
     town_meet(&t, ana, ben, 2);
-    CHECK(f->c.ack_count == 1 && town_total(&t, ben, "Ana") == 1);
+    CHECK(f->talk.r.ack_count == 1 && town_total(&t, ben, "Ana") == 1);
     town_run(&t, RECEIPT_DELAY_MAX_S);
     town_meet(&t, ana, ben, 20);
     CHECK(town_state(&t, ana, id) == MESSAGE_DELIVERED);
@@ -568,7 +568,7 @@ static void check_inbox(void)
     CHECK_ERR("", messenger_set_read_marks(t.people[ben].m, false), ERR_NONE);
     town_reopen(&t, ben);
     town_read_all(&t, ben, "Ana");
-    CHECK(inside(&t, ben, "Ana")->c.read_count == 0);
+    CHECK(inside(&t, ben, "Ana")->talk.r.read_count == 0);
     town_clear(&t);
 }
 
@@ -633,14 +633,54 @@ static void check_order(void)
         struct message_record msg;
         struct place at;
 
-        REQUIRE(message_load(t.people[ben].m, inside(&t, ben, "Ana"), n, &msg) == ERR_NONE);
+        REQUIRE(message_load(t.people[ben].m, &inside(&t, ben, "Ana")->talk, n, &msg) == ERR_NONE);
         CHECK(message_place(t.people[ben].m, &msg.id, &at) == ERR_NONE && at.number == n);
     }
     town_clear(&t);
 }
 
+/* A conversation that is nobody's alone does what one with a friend does, and stays over a restart. */
+static void check_shared(void)
+{
+    static struct town t;
+    struct message_record msg = { .flags = MESSAGE_IS_INCOMING, .state = MESSAGE_RECEIVED, .disappear_s = 600 };
+    struct conversation *c, *other;
+    struct message_info info;
+    struct texts x = { "", 0 };
+    char id[MESSAGE_ID_TEXT_LEN + 1];
+
+    town_init(&t, 68);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S);
+    REQUIRE(conversation_new_shared(t.people[ana].m, &c) == ERR_NONE && conversation_new_shared(t.people[ana].m, &other) == ERR_NONE);
+    uint32_t number = c->number, other_number = other->number;
+    CHECK(number & CONVERSATION_SHARED && number != other_number);
+    msg.text = bytes_of_text("to all");
+    message_draw_id(t.people[ana].m, &msg.id);
+    message_id_text(&msg.id, id);
+    CHECK_ERR("", message_append_incoming(t.people[ana].m, c, &msg, 0), ERR_NONE);
+    CHECK_ERR("", messenger_settle(t.people[ana].m), ERR_NONE);
+    CHECK(town_turn(&t, ana));
+    town_reopen(&t, ana);
+    struct messenger *m = t.people[ana].m;
+    REQUIRE((c = conversation_by_number(m, number)) != NULL && (other = conversation_by_number(m, other_number)) != NULL);
+    CHECK_ERR("", messenger_inbox(m, note_text, &x), ERR_NONE);
+    CHECK(strcmp(x.all, "to all;") == 0 && c->r.unread == 1);
+    CHECK(messenger_message(m, bytes_of_text(id), &info) == ERR_NONE && info.friend_number == number);
+    CHECK_ERR("", messenger_mark_read(m, number, info.number, town_wall(&t, ana), t.net.now_ms), ERR_NONE);
+    CHECK(c->r.unread == 0 && town_turn(&t, ana));
+    /* What disappears, disappears here as well. */
+    town_run(&t, 1200);
+    CHECK(messenger_message(t.people[ana].m, bytes_of_text(id), &info) == ERR_NOT_FOUND);
+    CHECK_ERR("", conversation_remove_shared(t.people[ana].m, conversation_by_number(t.people[ana].m, number)), ERR_NONE);
+    CHECK(town_turn(&t, ana));
+    town_reopen(&t, ana);
+    CHECK(conversation_by_number(t.people[ana].m, number) == NULL && conversation_by_number(t.people[ana].m, other_number) != NULL);
+    town_clear(&t);
+}
+
 int main(void)
 {
+    check_shared();
     check_waiting_is_bounded();
     check_order();
     check_names();

@@ -240,7 +240,7 @@ static void check_small(void)
 
     CHECK_ERR("", place_encode(&at, &to), ERR_NONE);
     CHECK_ERR("", place_decode(&back, buffer_bytes(&to)), ERR_NONE);
-    CHECK(back.friend_number == at.friend_number && back.number == 17);
+    CHECK(back.conversation == at.conversation && back.number == 17);
     to.len = 0;
     CHECK_ERR("", slot_encode(&s, &to), ERR_NONE);
     CHECK_ERR("", slot_decode(&t, buffer_bytes(&to)), ERR_NONE);
