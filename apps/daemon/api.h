@@ -26,6 +26,8 @@ struct api_request {
     const char *target;             /* path and query as sent */
     struct bytes body;
     const char *range;              /* the header of that name; NULL: none */
+    uint64_t session;               /* of the page; 0: the owner of the Unix socket asks */
+    bool is_remote;                 /* from another machine */
 };
 
 /* Bytes of a content, or of anything that is no JSON. */

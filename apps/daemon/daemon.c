@@ -25,6 +25,7 @@ struct daemon {
     struct parts parts;
     struct event_base *base;
     struct engine *engine;
+    struct desk *desk;
     struct door *door;
     struct event *terminate, *interrupt, *reload, *watchdog, *end;
     int lock;
@@ -36,16 +37,16 @@ static void on_turn(void *ctx)
 {
     struct daemon *d = ctx;
 
-    if (d->door != NULL)
-        door_on_turn(d->door);
+    if (d->desk != NULL)
+        desk_on_turn(d->desk);
 }
 
 static void on_trouble(void *ctx, enum err why)
 {
     struct daemon *d = ctx;
 
-    if (d->door != NULL)
-        door_on_trouble(d->door, why);
+    if (d->desk != NULL)
+        desk_on_trouble(d->desk, why);
 }
 
 static void on_answered(void *ctx)
@@ -194,7 +195,7 @@ static void start_workshop(struct daemon *d)
 static enum err start_all(struct daemon *d)
 {
     struct engine_hooks engine_hooks = { d, on_turn, on_trouble };
-    struct door_hooks door_hooks = { d, on_answered };
+    struct desk_hooks desk_hooks = { d, on_answered };
     char why[256];
     enum err e;
 
@@ -215,11 +216,13 @@ static enum err start_all(struct daemon *d)
         return e;
     }
     const char *socket = d->config->api[0] != '\0' ? d->config->api : d->paths.socket;
-    if ((e = door_new(&d->door, d->base, &d->parts, socket, &door_hooks, why)) != ERR_NONE) {
+    snprintf(why, sizeof why, "out of memory");
+    if ((e = desk_new(&d->desk, d->base, &d->parts, &desk_hooks)) != ERR_NONE ||
+        (e = door_new(&d->door, d->base, &d->log, d->desk, socket, why)) != ERR_NONE) {
         log_line(&d->log, LOG_LEVEL_ERROR, "%s", why);
         return e;
     }
-    door_set_engine(d->door, d->engine);
+    desk_set_engine(d->desk, d->engine);
     start_workshop(d);
     return ERR_NONE;
 }
@@ -248,7 +251,9 @@ static void stop_all(struct daemon *d)
 
     workshop_free(d->parts.workshop);
     d->parts.workshop = NULL;
+    desk_end(d->desk);
     door_free(d->door);
+    desk_free(d->desk);
     engine_free(d->engine);
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
         if (events[i] != NULL)

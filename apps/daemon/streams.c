@@ -13,6 +13,7 @@ struct stream {
     struct streams *all;
     struct evhttp_request *request;
     struct evhttp_connection *connection;
+    uint64_t session;
     unsigned beats_behind;       /* 0: not behind */
 };
 
@@ -80,6 +81,16 @@ static bool is_in_step(struct stream *s)
     return true;
 }
 
+/* Ends it from our side. */
+static void cut(struct stream *s)
+{
+    struct evhttp_connection *connection = s->connection;
+
+    evhttp_connection_set_closecb(connection, NULL, NULL);
+    remove_stream(s);
+    evhttp_connection_free(connection);   /* and the request with it */
+}
+
 static void on_heartbeat(evutil_socket_t fd, short what, void *ctx)
 {
     struct streams *all = ctx;
@@ -92,11 +103,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *ctx)
         if (is_in_step(s)) {
             send_text(s, ":\n\n", 3);
         } else if (++s->beats_behind > STREAM_STUCK_BEATS) {
-            struct evhttp_connection *connection = s->connection;
-
-            evhttp_connection_set_closecb(connection, NULL, NULL);
-            remove_stream(s);
-            evhttp_connection_free(connection);   /* and the request with it */
+            cut(s);
         }
     }
 }
@@ -133,7 +140,7 @@ bool streams_is_empty(const struct streams *s)
     return s->count == 0;
 }
 
-bool streams_add(struct streams *s, struct evhttp_request *request)
+bool streams_add(struct streams *s, struct evhttp_request *request, uint64_t session)
 {
     static const char hello[] = "retry: 1000\n\n";
     struct timeval beat = { STREAM_HEARTBEAT_S, 0 };
@@ -143,6 +150,7 @@ bool streams_add(struct streams *s, struct evhttp_request *request)
         return false;
     stream->all = s;
     stream->request = request;
+    stream->session = session;
     stream->connection = evhttp_request_get_connection(request);
     s->open[s->count++] = stream;
     if (s->count == 1)
@@ -155,6 +163,13 @@ bool streams_add(struct streams *s, struct evhttp_request *request)
     evhttp_send_reply_start(request, 200, "OK");
     send_text(stream, hello, sizeof hello - 1);
     return true;
+}
+
+void streams_end(struct streams *s, uint64_t session)
+{
+    for (unsigned i = s->count; i-- > 0;)
+        if (s->open[i]->session == session)
+            cut(s->open[i]);
 }
 
 static int write_part(const char *part, size_t len, void *to)

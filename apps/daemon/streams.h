@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "mesh/base/err.h"
 
@@ -28,8 +29,12 @@ enum err streams_new(struct streams **out, struct event_base *base);
 /* Call before evhttp_free. */
 void     streams_free(struct streams *s);
 
-/* Takes the request and answers it as a stream. False: STREAMS_MAX are open; the request stays the caller's. */
-bool     streams_add(struct streams *s, struct evhttp_request *request);
+/* Takes the request and answers it as a stream. `session`: by which it may be ended; 0: never. False: STREAMS_MAX are open;
+ * the request stays the caller's. */
+bool     streams_add(struct streams *s, struct evhttp_request *request, uint64_t session);
+
+/* Closes the streams of a session. */
+void     streams_end(struct streams *s, uint64_t session);
 
 bool     streams_is_empty(const struct streams *s);
 

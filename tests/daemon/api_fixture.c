@@ -42,7 +42,7 @@ void api_fixture_free(struct api_fixture *f)
 
 json_t *api_fixture_call(struct api_fixture *f, enum api_method method, const char *target, const char *body, int *status)
 {
-    struct api_request q = { method, target, body != NULL ? bytes_of_text(body) : bytes_of(NULL, 0), NULL };
+    struct api_request q = { .method = method, .target = target, .body = body != NULL ? bytes_of_text(body) : bytes_of(NULL, 0) };
     struct api_reply reply;
     struct messenger_event event;
 
