@@ -19,6 +19,9 @@ const struct gw_key gw_keys[] = {
       "An empty address means all of them. Without this key: ports 443 and 5222 of all addresses.", GW_LISTEN, FIELD(listen), 0, 0 },
     { "address", "HOST:PORT", "", "how users reach this gateway; stands in invites (may be repeated, up to 4)",
       "A name with a certificate, or a number. Needed to make invites.", GW_ADDRESS, FIELD(address), 0, 0 },
+    { "plain-address", "HOST:PORT", "", "how users reach the port of redirect; stands in invites for networks that let no TLS through",
+      "Such as gw.example.org:80. Links there are encrypted and as private in content, but show that they are none of a browser's. Without this key: no links without TLS.",
+      GW_REACHED, FIELD(plain_address), 0, 0 },
     { "site", "DIR|HOST:PORT", "", "the web site that everybody else sees",
       "A folder of files, or a web server on this machine that is passed every byte. Without this key: one plain page.",
       GW_TEXT, FIELD(site), 0, 0 },
@@ -93,6 +96,14 @@ static enum err set_place(char *to, const char *text, char why[GW_WHY_MAX])
     if (lan_place_parse(&place, text, true, shape) != ERR_NONE)
         return fail(ERR_MALFORMED, why, shape);
     return copy_text(to, GW_ADDRESS_MAX, text, why);
+}
+
+/* As it stands in invites. */
+static enum err set_reached(char (*to)[GW_ADDRESS_MAX], const char *text, char why[GW_WHY_MAX])
+{
+    size_t none = 0;
+
+    return add_place(to, &none, 1, text, false, why);
 }
 
 static enum err set_level(uint64_t *to, const char *text, char why[GW_WHY_MAX])
@@ -175,6 +186,7 @@ enum err gw_config_set(struct gw_config *c, const char *name, const char *text, 
         switch (key->kind) {
         case GW_TEXT: return copy_text(field, PROFILE_PATH_MAX, text, why);
         case GW_PLACE: return set_place(field, text, why);
+        case GW_REACHED: return set_reached(field, text, why);
         case GW_LISTEN: return add_place(c->listen, &c->listen_count, GW_LISTEN_MAX, text, true, why);
         case GW_ADDRESS: return add_place(c->address, &c->address_count, GATEWAY_ADDRESSES_MAX, text, false, why);
         case GW_DATABASE: return add_database(c, text, why);

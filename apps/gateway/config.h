@@ -19,6 +19,7 @@ struct gw_config {
     size_t listen_count;
     char address[GATEWAY_ADDRESSES_MAX][GW_ADDRESS_MAX];   /* as users reach it: "HOST:PORT" */
     size_t address_count;
+    char plain_address[GW_ADDRESS_MAX];  /* the same of `redirect`, for links without TLS; empty: there are none */
     char site[PROFILE_PATH_MAX];         /* a folder, or "HOST:PORT"; empty: a page of our own */
     char certificate[PROFILE_PATH_MAX];  /* PEM, the whole chain; empty: a self-signed one is made */
     char certificate_key[PROFILE_PATH_MAX];
@@ -38,7 +39,7 @@ struct gw_config {
 
 struct gw_key {
     const char *name, *value, *usual, *summary, *detail;
-    enum { GW_TEXT, GW_PLACE, GW_LISTEN, GW_ADDRESS, GW_SIZE, GW_NUMBER, GW_SWITCH, GW_LEVEL, GW_ENGINE, GW_DATABASE, GW_PEER } kind;
+    enum { GW_TEXT, GW_PLACE, GW_LISTEN, GW_ADDRESS, GW_REACHED, GW_SIZE, GW_NUMBER, GW_SWITCH, GW_LEVEL, GW_ENGINE, GW_DATABASE, GW_PEER } kind;
     size_t offset;
     uint64_t least, most;
 };

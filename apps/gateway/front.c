@@ -176,47 +176,14 @@ static bool connect_site(struct visitor *v)
 
 /* ---- The gate ---- */
 
-/* What a WebSocket server answers to a key (RFC 6455 section 4.2.2). */
-static void accept_of_key(const char *key, char to[32])
-{
-    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    unsigned char digest[SHA_DIGEST_LENGTH];
-    char text[WEBSOCKET_KEY_LEN + sizeof guid];
-    unsigned len = 0;
-
-    snprintf(text, sizeof text, "%s%s", key, guid);
-    EVP_Digest(text, strlen(text), digest, &len, EVP_sha1(), NULL);
-    EVP_EncodeBlock((unsigned char *)to, digest, (int)len);
-}
-
-static void become_link(struct visitor *v, const struct invite *invite, const uint8_t binding[TOKEN_BINDING_LEN], const char *key)
+static void become_link(struct visitor *v, const struct entrant *who)
 {
     struct front *f = v->front;
-    struct link_open how = { .kind = invite->is_peer ? LINK_PEER : LINK_CLIENT, .contributor = invite->contributor };
     struct bufferevent *bev = v->out;
-    char accepted[32], answer[256];
-    uint32_t link;
 
-    how.allowance = invite_allowance(invite, f->config.now_unix_s());
-    memcpy(how.binding, binding, sizeof how.binding);
-    accept_of_key(key, accepted);
-    int n = snprintf(answer, sizeof answer, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                                            "Sec-WebSocket-Accept: %s\r\n\r\n", accepted);
     v->out = NULL;
     visitor_free(v);
-    bufferevent_set_timeouts(bev, NULL, NULL);
-    bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
-    if (bufferevent_write(bev, answer, (size_t)n) != 0) {
-        bufferevent_free(bev);
-        return;
-    }
-    if (host_link_add(f->config.host, bev, &how, invite->label, &link) != ERR_NONE) {
-        log_line(f->config.log, LOG_LEVEL_WARNING, "no room for another link");
-        return;
-    }
-    if (gate_join(f->config.gate, invite, link) != ERR_NONE)
-        host_link_drop(f->config.host, link);
-    f->info.links++;
+    f->info.links += entry_open(&f->config.entry, bev, who);
 }
 
 /* True: the visitor is none any more. */
@@ -225,8 +192,8 @@ static bool is_let_in(struct visitor *v)
     struct front *f = v->front;
     struct evbuffer *in = bufferevent_get_input(v->out);
     size_t before = evbuffer_get_length(v->head), fresh = evbuffer_get_length(in);
-    uint8_t token[TOKEN_LEN], binding[TOKEN_BINDING_LEN];
-    char key[WEBSOCKET_KEY_LEN + 1];
+    uint8_t binding[TOKEN_BINDING_LEN];
+    struct entrant who;
 
     if (fresh > REQUEST_HEAD_MAX - before)
         fresh = REQUEST_HEAD_MAX - before;
@@ -238,17 +205,16 @@ static bool is_let_in(struct visitor *v)
     size_t head_len = request_head_len(all);
     if (head_len == 0 && len < REQUEST_HEAD_MAX)
         return false;
-    const struct invite *invite = NULL;
-    if (head_len > before && request_read(bytes_of(all.at, head_len), token, key) &&
-        SSL_export_keying_material(v->ssl, binding, sizeof binding, TOKEN_EXPORTER_LABEL, sizeof TOKEN_EXPORTER_LABEL - 1, NULL,
-                                   0, 0) == 1)
-        invite = gate_judge(f->config.gate, token, binding, f->config.now_unix_s());
+    bool is_in = head_len > before &&
+                       SSL_export_keying_material(v->ssl, binding, sizeof binding, TOKEN_EXPORTER_LABEL, sizeof TOKEN_EXPORTER_LABEL - 1,
+                                                  NULL, 0, 0) == 1 &&
+                       entry_judge(&f->config.entry, bytes_of(all.at, head_len), binding, &who);
     evbuffer_free(v->head);
     v->head = NULL;
-    if (invite == NULL)
+    if (!is_in)
         return false;
     evbuffer_drain(in, head_len - before);
-    become_link(v, invite, binding, key);
+    become_link(v, &who);
     return true;
 }
 
@@ -427,7 +393,7 @@ static void on_accept_error(struct evconnlistener *l, void *ctx)
     struct timeval pause = { 0, ACCEPT_PAUSE_MS * 1000 };
     struct front *f = ctx;
 
-    log_line(f->config.log, LOG_LEVEL_WARNING, "a connection cannot be accepted: %s", strerror(errno));
+    log_line(f->config.entry.log, LOG_LEVEL_WARNING, "a connection cannot be accepted: %s", strerror(errno));
     evconnlistener_disable(l);
     event_add(f->accept_again, &pause);
 }
@@ -438,7 +404,7 @@ static void on_link_gone(void *ctx, uint32_t link)
 {
     struct front *f = ctx;
 
-    gate_leave(f->config.gate, link);
+    gate_leave(f->config.entry.gate, link);
 }
 
 enum err front_new(struct front **out, struct event_base *base, const struct front_config *config)
@@ -452,7 +418,7 @@ enum err front_new(struct front **out, struct event_base *base, const struct fro
     f->base = base;
     f->config = *config;
     f->accept_again = evtimer_new(base, on_accept_again, f);
-    if (f->accept_again == NULL || host_on_link_gone(config->host, on_link_gone, f) != ERR_NONE) {
+    if (f->accept_again == NULL || host_on_link_gone(config->entry.host, on_link_gone, f) != ERR_NONE) {
         front_free(f);
         return ERR_NO_MEMORY;
     }
@@ -505,7 +471,7 @@ void front_free(struct front *f)
     if (f == NULL)
         return;
     front_stop(f);
-    host_off_link_gone(f->config.host, on_link_gone, f);
+    host_off_link_gone(f->config.entry.host, on_link_gone, f);
     if (f->accept_again != NULL)
         event_free(f->accept_again);
     tls_free(f->config.tls);

@@ -7,8 +7,7 @@
 #ifndef STA_GATEWAY_FRONT_H
 #define STA_GATEWAY_FRONT_H
 
-#include "apps/gateway/gate.h"
-#include "apps/service/log.h"
+#include "apps/gateway/entry.h"
 #include "mesh/links/lan_wire.h"
 
 struct front;
@@ -16,15 +15,12 @@ struct event_base;
 struct ssl_ctx_st;
 
 struct front_config {
-    const struct log *log;
-    struct host *host;
-    struct gate *gate;
+    struct entry entry;
     struct ssl_ctx_st *tls;              /* taken */
     size_t visitors_max;
     bool is_proxied;                     /* connections begin with a PROXY header */
     const char *site_socket;             /* a Unix socket; or NULL: */
     struct lan_address site;
-    uint64_t (*now_unix_s)(void);        /* 0: no clock */
 };
 
 enum err front_new(struct front **out, struct event_base *base, const struct front_config *config);

@@ -40,6 +40,11 @@ void gate_free(struct gate *g)
     free(g);
 }
 
+const uint8_t *gate_key(const struct gate *g)
+{
+    return g->key;
+}
+
 const struct invite *gate_judge(struct gate *g, const uint8_t token[TOKEN_LEN], const uint8_t binding[TOKEN_BINDING_LEN],
                                 uint64_t now_unix_s)
 {

@@ -15,6 +15,8 @@ struct gate;
 enum err gate_new(struct gate **out, struct invites *invites, const uint8_t key[GATEWAY_PUBLIC_LEN], const struct rng *rng);
 void     gate_free(struct gate *g);   /* takes NULL */
 
+const uint8_t *gate_key(const struct gate *g);   /* GATEWAY_PUBLIC_LEN octets; lent */
+
 /* The invite that opens the gate; NULL: none does. Lent until the next gate_tend. */
 const struct invite *gate_judge(struct gate *g, const uint8_t token[TOKEN_LEN], const uint8_t binding[TOKEN_BINDING_LEN],
                                 uint64_t now_unix_s);

@@ -186,13 +186,21 @@ static enum err fill_gateway(const struct gw_config *config, const struct invite
         if (e != ERR_NONE)
             return e;
     }
-    for (size_t i = 0; i < config->address_count; i++) {
-        if (lan_place_parse(&place, config->address[i], false, why) != ERR_NONE)
+    bool has_plain = config->plain_address[0] != '\0';
+    if (config->address_count + has_plain > GATEWAY_ADDRESSES_MAX) {
+        snprintf(why, GW_WHY_MAX, "an invite has room for %d addresses, that of plain-address among them", GATEWAY_ADDRESSES_MAX);
+        return ERR_TOO_LARGE;
+    }
+    for (size_t i = 0; i < config->address_count + has_plain; i++) {
+        bool is_plain = i == config->address_count;
+
+        if (lan_place_parse(&place, is_plain ? config->plain_address : config->address[i], false, why) != ERR_NONE)
             return ERR_MALFORMED;
         memcpy(g->addresses[i].host, place.host, sizeof g->addresses[i].host);
         g->addresses[i].port = place.port;
+        g->addresses[i].is_plain = is_plain;
     }
-    g->address_count = (uint8_t)config->address_count;
+    g->address_count = (uint8_t)(config->address_count + has_plain);
     return ERR_NONE;
 }
 

@@ -8,6 +8,8 @@
 #include <event2/event.h>
 #include <event2/listener.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +40,7 @@ struct redirect {
     size_t caller_count;
     char host[LAN_HOST_LEN + 16];
     char folder[PROFILE_PATH_MAX];   /* empty: none */
+    const struct entry *entry;
 };
 
 /* ---- Requests ---- */
@@ -143,8 +146,21 @@ static void caller_free(struct caller *c)
     r->caller_count--;
     if (c->late != NULL)
         event_free(c->late);
-    bufferevent_free(c->bev);
+    if (c->bev != NULL)
+        bufferevent_free(c->bev);
     free(c);
+}
+
+static void become_link(struct caller *c, const struct entrant *who)
+{
+    const struct entry *entry = c->redirect->entry;
+    struct bufferevent *bev = c->bev;
+    int on = 1;
+
+    c->bev = NULL;
+    caller_free(c);
+    setsockopt(bufferevent_getfd(bev), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)entry_open(entry, bev, who);
 }
 
 static void on_readable(struct bufferevent *bev, void *ctx)
@@ -159,6 +175,13 @@ static void on_readable(struct bufferevent *bev, void *ctx)
 
         if (head_len == 0 && len < REQUEST_HEAD_MAX)
             return;
+        struct entrant who;
+        if (head_len > 0 && c->redirect->entry != NULL &&
+            entry_judge(c->redirect->entry, bytes_of(all.at, head_len), NULL, &who)) {
+            evbuffer_drain(in, head_len);
+            become_link(c, &who);
+            return;
+        }
         answer(c, bytes_of(all.at, head_len));
     }
     evbuffer_drain(in, len);
@@ -245,7 +268,8 @@ static void on_accept_error(struct evconnlistener *l, void *ctx)
 
 /* ---- Life ---- */
 
-enum err redirect_new(struct redirect **out, struct event_base *base, const struct lan_address *at, const char *host, const char *folder)
+enum err redirect_new(struct redirect **out, struct event_base *base, const struct lan_address *at, const char *host, const char *folder,
+                      const struct entry *entry)
 {
     struct redirect *r = calloc(1, sizeof *r);
     struct sockaddr_storage to;
@@ -254,6 +278,7 @@ enum err redirect_new(struct redirect **out, struct event_base *base, const stru
         return ERR_NO_MEMORY;
     memset(&to, 0, sizeof to);
     r->base = base;
+    r->entry = entry;
     size_t len = lan_address_to_system(at, &to);
     if (len == 0 || strlen(host) >= sizeof r->host || (folder != NULL && strlen(folder) >= sizeof r->folder)) {
         free(r);

@@ -53,6 +53,7 @@ struct server {
     struct front *front;
     struct peers *peers;
     struct redirect *redirect;
+    struct entry entry;
     struct status *status;
     struct event *terminate, *interrupt, *reload, *tend, *watchdog, *drained;
     unsigned ticks;
@@ -305,7 +306,7 @@ static enum err open_redirect(struct server *s, const struct lan_address *at)
     memcpy(host, c->address[0], len + 1);
     if (len > 4 && strcmp(host + len - 4, ":443") == 0)
         host[len - 4] = '\0';
-    return redirect_new(&s->redirect, s->base, at, host, folder);
+    return redirect_new(&s->redirect, s->base, at, host, folder, c->plain_address[0] != '\0' ? &s->entry : NULL);
 }
 
 static enum err listen_at(struct server *s, const char *key, const char *text, listener_open *open)
@@ -337,8 +338,7 @@ static enum err listen_at(struct server *s, const char *key, const char *text, l
 static enum err open_front(struct server *s)
 {
     static const char *const usual[] = { ":443", ":5222" };
-    struct front_config c = { .log = &s->log, .host = s->host, .visitors_max = s->config->visitors_max, .is_proxied = s->config->is_proxied,
-                              .now_unix_s = clock_wall_or_none };
+    struct front_config c = { .visitors_max = s->config->visitors_max, .is_proxied = s->config->is_proxied };
     char why[GW_WHY_MAX];
     enum err e;
 
@@ -347,7 +347,8 @@ static enum err open_front(struct server *s)
         return e;
     }
     invites_load_usage(s->invites);
-    c.gate = s->gate;
+    s->entry = (struct entry){ .log = &s->log, .host = s->host, .gate = s->gate, .now_unix_s = clock_wall_or_none };
+    c.entry = s->entry;
     if ((e = open_site(s, &c)) != ERR_NONE)
         return e;
     if ((e = tls_new(&c.tls, s->config, why)) != ERR_NONE) {
@@ -360,6 +361,10 @@ static enum err open_front(struct server *s)
         e = listen_at(s, "listen", s->config->listen_count > 0 ? s->config->listen[i] : usual[i], open_tls);
     if (e == ERR_NONE && s->config->redirect[0] != '\0' && s->config->address_count == 0) {
         log_line(&s->log, LOG_LEVEL_ERROR, "redirect wants the key address: where browsers are sent to");
+        return ERR_NOT_FOUND;
+    }
+    if (e == ERR_NONE && s->config->plain_address[0] != '\0' && s->config->redirect[0] == '\0') {
+        log_line(&s->log, LOG_LEVEL_ERROR, "plain-address wants the key redirect: where links without TLS come in");
         return ERR_NOT_FOUND;
     }
     if (e == ERR_NONE && s->config->redirect[0] != '\0')

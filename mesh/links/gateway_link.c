@@ -10,7 +10,7 @@
 #include "mesh/base/reader.h"
 #include "mesh/base/writer.h"
 
-enum { LINK_VERSION = 1, FLAG_PIN = 1 };
+enum { LINK_VERSION = 1, FLAG_PIN = 1, FLAG_PLAIN = 16 /* of the first address; the bits above it of the others */ };
 
 static const char PREFIX[] = "staffetta-gw:#";
 
@@ -50,16 +50,22 @@ static void read_gateway(struct reader *r, struct gateway *g)
     if (g->is_pinned)
         reader_copy(r, g->pin, sizeof g->pin);
     uint8_t count = reader_u8(r);
-    if ((flags & ~FLAG_PIN) != 0 || count == 0 || count > GATEWAY_ADDRESSES_MAX)
+    if (count == 0 || count > GATEWAY_ADDRESSES_MAX || (flags & ~FLAG_PIN & (FLAG_PLAIN - 1)) != 0 || flags >= FLAG_PLAIN << count)
         r->failed = true;
-    for (size_t i = 0; !r->failed && i < count; i++)
+    for (size_t i = 0; !r->failed && i < count; i++) {
         read_address(r, g, i);
+        g->addresses[i].is_plain = (flags & FLAG_PLAIN << i) != 0;
+    }
     g->address_count = r->failed ? 0 : count;
 }
 
 static void write_gateway(struct writer *w, const struct gateway *g)
 {
-    writer_u8(w, g->is_pinned ? FLAG_PIN : 0);
+    uint8_t flags = g->is_pinned ? FLAG_PIN : 0;
+
+    for (size_t i = 0; i < g->address_count; i++)
+        flags |= g->addresses[i].is_plain ? (uint8_t)(FLAG_PLAIN << i) : 0;
+    writer_u8(w, flags);
     writer_copy(w, bytes_of(g->key, sizeof g->key));
     writer_copy(w, bytes_of(g->id, sizeof g->id));
     writer_copy(w, bytes_of(g->secret, sizeof g->secret));

@@ -30,7 +30,11 @@ struct gateway {
     bool    is_pinned;                   /* no public authority stands for its certificate: */
     uint8_t pin[GATEWAY_PIN_LEN];        /* SHA-256 of its public key (SubjectPublicKeyInfo, DER) */
     uint8_t address_count;
-    struct { char host[GATEWAY_HOST_MAX + 1]; uint16_t port; } addresses[GATEWAY_ADDRESSES_MAX];
+    struct {
+        char host[GATEWAY_HOST_MAX + 1];
+        uint16_t port;
+        bool is_plain;                   /* without TLS, for networks that let none through: the last resort */
+    } addresses[GATEWAY_ADDRESSES_MAX];
 };
 
 struct gateway_link { uint8_t count; struct gateway gateways[GATEWAYS_PER_LINK_MAX]; };

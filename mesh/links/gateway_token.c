@@ -62,6 +62,18 @@ bool token_is_proven(const uint8_t token[TOKEN_LEN], const uint8_t secret[GATEWA
     return is_right;
 }
 
+void token_plain_binding(const uint8_t gateway_key[GATEWAY_PUBLIC_LEN], uint8_t out[TOKEN_BINDING_LEN])
+{
+    hash_derive(out, TOKEN_BINDING_LEN, bytes_of(gateway_key, GATEWAY_PUBLIC_LEN), "gw.plain", NULL, 0);
+}
+
+void token_plain_link_binding(const uint8_t token[TOKEN_LEN], const uint8_t secret[GATEWAY_SECRET_LEN], uint8_t out[TOKEN_BINDING_LEN])
+{
+    struct bytes part = bytes_of(token, TOKEN_LEN);
+
+    hash_derive(out, TOKEN_BINDING_LEN, bytes_of(secret, GATEWAY_SECRET_LEN), "gw.plain", &part, 1);
+}
+
 /* ---- The request ---- */
 
 static void draw_websocket_key(char to[WEBSOCKET_KEY_LEN + 1], const struct rng *rng)

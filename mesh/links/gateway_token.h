@@ -2,7 +2,8 @@
  * (docs/protocol.md section 11.2).
  *
  * The token says which invite, under a mask, and proves its secret. It is bound to the TLS connection it is sent in (the
- * exporter of RFC 5705), so that nobody can replay it, and no clock is needed.
+ * exporter of RFC 5705), so that nobody can replay it, and no clock is needed. Without TLS (section 11.5) it can be replayed, which
+ * shows no more than what was there to see, for the handshake inside is bound to the invite's secret then.
  */
 #ifndef STA_LINKS_GATEWAY_TOKEN_H
 #define STA_LINKS_GATEWAY_TOKEN_H
@@ -24,6 +25,10 @@ enum {
 
 void token_make(const struct gateway *g, const uint8_t binding[TOKEN_BINDING_LEN], const struct rng *rng,
                 uint8_t out[TOKEN_LEN]);
+
+/* Without TLS: what a token is bound to, and, by it and the secret, what the link is. */
+void token_plain_binding(const uint8_t gateway_key[GATEWAY_PUBLIC_LEN], uint8_t out[TOKEN_BINDING_LEN]);
+void token_plain_link_binding(const uint8_t token[TOKEN_LEN], const uint8_t secret[GATEWAY_SECRET_LEN], uint8_t out[TOKEN_BINDING_LEN]);
 
 /* The invite that a token claims. */
 void token_id(const uint8_t token[TOKEN_LEN], const uint8_t gateway_key[GATEWAY_PUBLIC_LEN],

@@ -64,7 +64,8 @@ struct uplink {
     struct try tries[TRIES_MAX];
     size_t next;                   /* of all addresses, in the order of this race */
     bool is_racing;
-    size_t won_gateway, won_address;   /* what worked last */
+    uint64_t race_since_ms;
+    size_t won_gateway, won_address;   /* what worked last, with TLS */
 
     uint32_t link;
     size_t link_gateway;
@@ -151,16 +152,25 @@ static bool is_right_certificate(const struct try *t)
     return is_right;
 }
 
+static bool is_plain(const struct try *t)
+{
+    return t->uplink->known[t->gateway].gateway.addresses[t->address].is_plain;
+}
+
 static bool ask(struct try *t)
 {
     const struct gateway *g = &t->uplink->known[t->gateway].gateway;
     char request[REQUEST_TEXT_MAX];
     uint8_t token[TOKEN_LEN];
 
-    if (SSL_export_keying_material(t->ssl, t->binding, sizeof t->binding, TOKEN_EXPORTER_LABEL,
+    if (is_plain(t))
+        token_plain_binding(g->key, t->binding);
+    else if (SSL_export_keying_material(t->ssl, t->binding, sizeof t->binding, TOKEN_EXPORTER_LABEL,
                                    sizeof TOKEN_EXPORTER_LABEL - 1, NULL, 0, 0) != 1)
         return false;
     token_make(g, t->binding, &t->uplink->rng, token);
+    if (is_plain(t))
+        token_plain_link_binding(token, g->secret, t->binding);
     size_t len = request_write(request, g->addresses[t->address].host, token, &t->uplink->rng);
     return bufferevent_write(t->bev, request, len) == 0;
 }
@@ -168,11 +178,11 @@ static bool ask(struct try *t)
 static void on_try_event(struct bufferevent *bev, short what, void *ctx)
 {
     struct try *t = ctx;
-    unsigned long tls = bufferevent_get_openssl_error(bev);
+    unsigned long tls = t->ssl != NULL ? bufferevent_get_openssl_error(bev) : 0;
 
     if ((what & BEV_EVENT_CONNECTED) != 0) {
         t->got = 1;
-        if (!is_right_certificate(t)) {
+        if (t->ssl != NULL && !is_right_certificate(t)) {
             try_failed(t, "another certificate than the gateway's: a login page of this network, or somebody in between");
             return;
         }
@@ -218,8 +228,11 @@ static void try_won(struct try *t)
         return;
     }
     u->link = link;
-    u->link_gateway = u->won_gateway = gateway;
-    u->won_address = address;
+    u->link_gateway = gateway;
+    if (!k->gateway.addresses[address].is_plain) {
+        u->won_gateway = gateway;
+        u->won_address = address;
+    }
     u->link_since_ms = host_now_ms(u->host);
     u->links++;
     u->last_error[0] = '\0';
@@ -271,7 +284,7 @@ static bool prepare_tls(struct try *t)
     return is_good;
 }
 
-static bool begin_tls(struct try *t, int fd);
+static bool begin_request(struct try *t, int fd);
 
 static void on_proxy_event(struct bufferevent *bev, short what, void *ctx)
 {
@@ -312,7 +325,7 @@ static void on_proxy_readable(struct bufferevent *bev, void *ctx)
         bufferevent_setfd(bev, -1);
         bufferevent_free(bev);
         t->bev = NULL;
-        if (!begin_tls(t, fd))
+        if (!begin_request(t, fd))
             try_failed(t, "out of memory");
     } else if (len > 0 && bufferevent_write(bev, say, len) != 0) {
         try_failed(t, "out of memory");
@@ -341,8 +354,8 @@ static bool begin_tls(struct try *t, int fd)
     return true;
 }
 
-/* The same for the clear part before it. */
-static bool begin_proxy(struct try *t, int fd)
+/* The same in clear. */
+static bool begin_clear(struct try *t, int fd, bufferevent_data_cb on_readable, bufferevent_event_cb on_event)
 {
     struct timeval patience = { UPLINK_TRY_MS / 1000, 0 };
 
@@ -351,10 +364,22 @@ static bool begin_proxy(struct try *t, int fd)
         close(fd);
         return false;
     }
-    bufferevent_setcb(t->bev, on_proxy_readable, NULL, on_proxy_event, t);
-    bufferevent_setwatermark(t->bev, EV_READ, 0, PROXY_HEAR_MAX);
+    bufferevent_setcb(t->bev, on_readable, NULL, on_event, t);
     bufferevent_set_timeouts(t->bev, &patience, &patience);
     bufferevent_enable(t->bev, EV_READ | EV_WRITE);
+    return true;
+}
+
+static bool begin_request(struct try *t, int fd)
+{
+    return is_plain(t) ? begin_clear(t, fd, on_try_readable, on_try_event) : begin_tls(t, fd);
+}
+
+static bool begin_proxy(struct try *t, int fd)
+{
+    if (!begin_clear(t, fd, on_proxy_readable, on_proxy_event))
+        return false;
+    bufferevent_setwatermark(t->bev, EV_READ, 0, PROXY_HEAR_MAX);
     return true;
 }
 
@@ -374,7 +399,7 @@ static void try_next_address(struct try *t)
         return;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
-    if (!(u->proxy.kind == PROXY_NONE ? begin_tls(t, fd) : begin_proxy(t, fd)))
+    if (!(u->proxy.kind == PROXY_NONE ? begin_request(t, fd) : begin_proxy(t, fd)))
         try_failed(t, "out of memory");
     else if (bufferevent_socket_connect(t->bev, (struct sockaddr *)&to, (int)len) != 0)
         try_failed(t, "unreachable");
@@ -423,7 +448,7 @@ static void try_start(struct uplink *u, struct try *t, size_t gateway, size_t ad
 
 /* ---- The race ---- */
 
-/* The nth address to try: what worked last first, then all in order. */
+/* The nth address to try: what worked last first, then all in order, those without TLS at the end. */
 static bool candidate(const struct uplink *u, size_t n, size_t *gateway, size_t *address)
 {
     bool has_won = u->won_gateway < u->known_count && u->won_address < u->known[u->won_gateway].gateway.address_count;
@@ -434,14 +459,16 @@ static bool candidate(const struct uplink *u, size_t n, size_t *gateway, size_t 
         return true;
     }
     n -= has_won;
-    for (size_t g = 0; g < u->known_count; g++) {
-        for (size_t a = 0; a < u->known[g].gateway.address_count; a++) {
-            if (has_won && g == u->won_gateway && a == u->won_address)
-                continue;
-            if (n-- == 0) {
-                *gateway = g;
-                *address = a;
-                return true;
+    for (int plain = 0; plain <= 1; plain++) {
+        for (size_t g = 0; g < u->known_count; g++) {
+            for (size_t a = 0; a < u->known[g].gateway.address_count; a++) {
+                if ((has_won && g == u->won_gateway && a == u->won_address) || u->known[g].gateway.addresses[a].is_plain != plain)
+                    continue;
+                if (n-- == 0) {
+                    *gateway = g;
+                    *address = a;
+                    return true;
+                }
             }
         }
     }
@@ -460,11 +487,17 @@ static void race_go_on(struct uplink *u)
 {
     size_t gateway, address;
 
+    uint64_t so_far_ms = host_now_ms(u->host) - u->race_since_ms;
+
     if (!u->is_racing)
         return;
     for (size_t i = 0; i < TRIES_MAX; i++) {
         if (u->tries[i].is_used || !candidate(u, u->next, &gateway, &address))
             continue;
+        if (u->known[gateway].gateway.addresses[address].is_plain && so_far_ms < UPLINK_PLAIN_MS && tries_under_way(u) > 0) {
+            set_timer(u, UPLINK_PLAIN_MS - so_far_ms);
+            return;
+        }
         u->next++;
         set_timer(u, UPLINK_RACE_MS);
         try_start(u, &u->tries[i], gateway, address);
@@ -479,6 +512,7 @@ static void race_start(struct uplink *u)
     if (u->link != 0 || u->is_racing || u->known_count == 0)
         return;
     u->is_racing = true;
+    u->race_since_ms = host_now_ms(u->host);
     u->got = 0;
     u->next = 0;
     race_go_on(u);

@@ -1,7 +1,7 @@
 /* mesh/links/uplink.h - the way to the internet: one link to one of the gateways this node was invited to.
  *
  * Addresses are raced, the one that worked last a little ahead; the first that takes our token becomes the link, the others
- * are dropped. When none works there is a pause that grows, and ends at once when the network changes. Over TLS 1.3, then a request
+ * are dropped. Addresses without TLS come last, when the others have had their chance. When none works there is a pause that grows, and ends at once when the network changes. Over TLS 1.3, then a request
  * that only an invite's secret tells from a browser's, then the node's own handshake (docs/protocol.md section 11).
  */
 #ifndef STA_LINKS_UPLINK_H
@@ -16,6 +16,7 @@ enum {
     UPLINK_ERROR_MAX    = 192,
     UPLINK_RACE_MS      = 400,     /* one more address is tried after */
     UPLINK_TRY_MS       = 15000,   /* an address that takes longer does not work */
+    UPLINK_PLAIN_MS     = 5000,    /* before an address without TLS is tried while others still may work */
     UPLINK_PAUSE_MS     = 1000,    /* after all have failed; doubles ... */
     UPLINK_PAUSE_MAX_MS = 300000,  /* ... up to this */
     UPLINK_STEADY_MS    = 60000,   /* a link that lasted as long begins with the short pause again */

@@ -40,6 +40,32 @@ static void check_token(void)
     CHECK(memcmp(token + TOKEN_NONCE_LEN, again + TOKEN_NONCE_LEN, GATEWAY_ID_LEN) != 0);
 }
 
+/* Without TLS: the token is anybody's to repeat, the link only theirs who know the secret. */
+static void check_plain(void)
+{
+    uint8_t token[TOKEN_LEN], a[TOKEN_BINDING_LEN], b[TOKEN_BINDING_LEN], id[GATEWAY_ID_LEN];
+    struct rng rng = rng_system();
+    struct gateway g;
+
+    memset(&g, 0, sizeof g);
+    rng_fill(&rng, &g.key, sizeof g.key);
+    rng_fill(&rng, &g.id, sizeof g.id);
+    rng_fill(&rng, &g.secret, sizeof g.secret);
+    token_plain_binding(g.key, a);
+    token_make(&g, a, &rng, token);
+    token_id(token, g.key, a, id);
+    CHECK(memcmp(id, g.id, sizeof id) == 0 && token_is_proven(token, g.secret, a));
+    token_plain_link_binding(token, g.secret, a);
+    for (size_t i = 0; i < (GATEWAY_SECRET_LEN + TOKEN_LEN) * 8; i++) {
+        uint8_t *at = i / 8 < GATEWAY_SECRET_LEN ? &g.secret[i / 8] : &token[i / 8 - GATEWAY_SECRET_LEN];
+
+        *at ^= (uint8_t)(1 << i % 8);
+        token_plain_link_binding(token, g.secret, b);
+        CHECK(memcmp(a, b, sizeof a) != 0);
+        *at ^= (uint8_t)(1 << i % 8);
+    }
+}
+
 #define T54 "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJw"
 #define KEY24 "dGhlIHNhbXBsZSBub25jZQ=="
 
@@ -90,6 +116,7 @@ int main(void)
 {
     REQUIRE(crypto_start() == ERR_NONE);
     check_token();
+    check_plain();
     check_requests();
     return check_report("gateway_token");
 }
