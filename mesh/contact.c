@@ -121,6 +121,7 @@ void contact_route_peer(const struct contact *c, struct route_peer *out)
     out->stamp_bits = c->peer.stamp_bits;
     out->hops_max = c->core->hops_max;
     out->is_emptier = false;
+    out->is_nearer = nearness_is_nearer(nearness_min(&c->peer.nearness, c->core->now_ms), nearness_min(&c->core->nearness, c->core->now_ms));
 }
 
 /* ---- Records in ---- */
@@ -162,6 +163,36 @@ static void hear_calm(struct contact *c, uint64_t fingerprint)
     c->calm_heard = fingerprint;
     if (contact_is_settled(c))
         core_met(c->core, c->how.advert_theirs, fingerprint);
+}
+
+struct last_copies { struct contact *contact; size_t count; };
+
+static bool give_last_copy(void *ctx, const struct store_entry *e)
+{
+    struct last_copies *l = ctx;
+
+    if (e->budget <= 1) {
+        give_again(l->contact, e->seq);
+        l->count++;
+    }
+    return l->count < LAST_COPIES_MAX;
+}
+
+/* Last copies that were kept from them are theirs, once they are nearer. */
+static void hear_nearness(struct contact *c, uint16_t told_min)
+{
+    uint64_t now_ms = c->core->now_ms;
+    bool was_nearer = c->peer.is_nearer;
+    struct last_copies l = { c, 0 };
+
+    memset(&c->peer.nearness, 0, sizeof c->peer.nearness);
+    if (contact_is_mailbox(c) || c->how.kind == LINK_PEER || told_min > NEARNESS_MAX_MIN)
+        return;
+    c->peer.nearness = (struct nearness){ true, (int64_t)now_ms - (int64_t)told_min * 60000 };
+    c->peer.is_nearer = nearness_is_nearer(told_min, nearness_min(&c->core->nearness, now_ms));
+    nearness_hear(&c->core->nearness, told_min, now_ms);
+    if (c->peer.is_nearer && !was_nearer)
+        store_walk_since(c->core->store, 0, give_last_copy, &l);
 }
 
 static void hear_status(struct contact *c, uint8_t stamp_bits, uint8_t fill_percent)
@@ -238,7 +269,10 @@ static enum err act_on(struct contact *c, const struct record *r)
     case RECORD_CHUNK: return take_on_chunk(c, r->u.chunk.bytes);
     case RECORD_ACK: return custody_on_ack(c, r->u.ack.count, r->u.ack.exceptions);
     case RECORD_REVEAL: hear_reveals(c, r->u.reveal.at, r->u.reveal.count); break;
-    case RECORD_STATUS: hear_status(c, r->u.status.stamp_bits, r->u.status.fill_percent); break;
+    case RECORD_STATUS:
+        hear_status(c, r->u.status.stamp_bits, r->u.status.fill_percent);
+        hear_nearness(c, r->u.status.nearness);
+        break;
     case RECORD_RECOGNISE: hear_recognise(c, r->u.recognise.tags); break;
     case RECORD_PING:
         c->is_pong_due = true;
@@ -287,6 +321,8 @@ void contact_receive(struct contact *c, struct bytes in)
     c->bytes_in += in.len;
     c->core->counters.bytes_in += in.len;
     c->heard_ms = c->core->now_ms;
+    if (c->how.kind == LINK_UPLINK && c->phase == PHASE_READY)
+        nearness_arrived(&c->core->nearness, c->core->now_ms);
     while (c->phase != PHASE_CLOSED) {
         switch (link_receive(c->link, &in, &out, &e)) {
         case LINK_NOTHING: return;
@@ -305,6 +341,16 @@ void contact_receive(struct contact *c, struct bytes in)
 
 /* ---- Frames out ---- */
 
+/* They let what they were told grow old by themselves, so only what is better is news. Those it was learned from hear it back,
+ * which tells them nothing: it is a hop further. */
+static bool is_nearness_news(const struct contact *c)
+{
+    uint64_t now_ms = c->core->now_ms;
+
+    return !contact_is_mailbox(c) && c->how.kind != LINK_PEER &&
+           nearness_is_nearer(nearness_min(&c->core->nearness, now_ms), nearness_min(&c->told_nearness, now_ms));
+}
+
 static void write_status(struct contact *c, struct writer *w)
 {
     struct store_usage usage;
@@ -316,10 +362,13 @@ static void write_status(struct contact *c, struct writer *w)
         return;
     store_usage(c->core->store, &usage);
     int step = (int)usage.fill_percent - (int)c->told_fill;
-    if (bits == c->told_stamp_bits && step < STATUS_STEP && step > -STATUS_STEP)
+    if (bits == c->told_stamp_bits && step < STATUS_STEP && step > -STATUS_STEP && !is_nearness_news(c))
         return;
-    if (!record_put_status(w, bits, usage.fill_percent, 0xffff))
+    /* Gateways and their users know each other's. */
+    uint16_t nearness = contact_is_mailbox(c) || c->how.kind == LINK_PEER ? NEARNESS_UNKNOWN : nearness_told(&c->core->nearness, c->core->now_ms);
+    if (!record_put_status(w, bits, usage.fill_percent, nearness))
         return;
+    c->told_nearness = c->core->nearness;
     c->told_stamp_bits = bits;
     c->told_fill = usage.fill_percent;
     c->status_ms = c->core->now_ms;

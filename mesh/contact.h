@@ -30,6 +30,7 @@ enum {
     CALM_EVERY_MS      = 10000,
     STATUS_EVERY_MS    = 10000,
     STATUS_STEP        = 5,             /* percent of fill worth telling */
+    LAST_COPIES_MAX    = 256,           /* offered at once to who turns out to be nearer to the internet */
     BYE_MS             = 2000,          /* for the goodbye to be sent */
     CHUNK_MAX          = 4096,          /* of a large bundle in one frame: what a break can cost, and a text wait */
     POLL_MS            = 250,
@@ -108,6 +109,8 @@ struct contact {
         uint32_t clock_min;
         bool is_trusted;
         uint8_t stamp_bits, fill_percent, pushes_welcome;
+        struct nearness nearness;
+        bool is_nearer;                 /* to the internet than we are, when it was told */
         uint32_t contributor;
     } peer;
 
@@ -126,6 +129,7 @@ struct contact {
     uint64_t pong_echo;
     uint8_t tags[RECOGNITION_COUNT * RECOGNITION_LEN];
     uint8_t told_stamp_bits, told_fill;
+    struct nearness told_nearness;
     uint64_t status_ms;
     enum bye_reason bye;
     uint64_t leaving_ms;

@@ -9,6 +9,7 @@
 #include "mesh/fetch.h"
 #include "mesh/link.h"
 #include "mesh/mint.h"
+#include "mesh/nearness.h"
 #include "mesh/node.h"
 #include "mesh/partial.h"
 #include "mesh/recon.h"
@@ -55,6 +56,7 @@ struct core {
     uint64_t last_seq;                   /* newest bundle */
     uint64_t committed_seq;              /* newest durable bundle */
     uint64_t told_seq;                   /* NODE_STORED was said up to here */
+    struct nearness nearness;            /* of the internet */
     uint64_t fast_gone_ms;               /* when a link that is not slow last ended; 0: never */
     uint64_t change_serial;              /* bundles came or fetches ended: waiting offers look again */
 

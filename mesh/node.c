@@ -304,6 +304,11 @@ uint32_t node_link_next(const struct node *n, uint32_t after)
     return next;
 }
 
+uint16_t node_nearness(const struct node *n, uint64_t now_ms)
+{
+    return nearness_min(&n->core.nearness, now_ms);
+}
+
 bool node_link_info(const struct node *n, uint32_t link, struct node_link_info *out)
 {
     const struct contact *c = find(n, link);
@@ -325,6 +330,7 @@ bool node_link_info(const struct node *n, uint32_t link, struct node_link_info *
     info.bundles_in = c->bundles_in;
     info.bundles_out = c->bundles_out;
     info.rtt_ms = c->rtt_ms;
+    info.nearness_min = c->how.kind == LINK_UPLINK && info.is_ready ? 0 : nearness_min(&c->peer.nearness, c->core->now_ms);
     info.peer_clock_min = info.is_ready ? c->peer.clock_min : CLOCK_UNKNOWN_MIN;
     if (info.is_ready) {
         info.bundles_to_come = take_left(c);

@@ -18,6 +18,7 @@
 
 #include "mesh/base/limits.h"
 #include "mesh/base/rng.h"
+#include "mesh/nearness.h"
 #include "storage/store.h"
 
 struct node;
@@ -130,9 +131,13 @@ struct node_link_info {
     uint64_t bundles_to_come;        /* known to be missing here; 0 when settled */
     uint64_t bundles_to_give;
     uint32_t rtt_ms;                 /* 0: unknown */
+    uint16_t nearness_min;           /* to the internet, as they say (mesh/nearness.h); NEARNESS_UNKNOWN */
     uint32_t peer_clock_min;         /* theirs at the handshake, since 2025; UINT32_MAX: they have none, or none was said */
 };
 bool node_link_info(const struct node *n, uint32_t link, struct node_link_info *out);
+
+/* Our own, in minutes; NEARNESS_UNKNOWN. */
+uint16_t node_nearness(const struct node *n, uint64_t now_ms);
 
 /* The links to neighbours (not to clients), in the order of their numbers: the one after `after`; 0: no more. */
 uint32_t node_link_next(const struct node *n, uint32_t after);

@@ -29,8 +29,8 @@ bool route_is_givable(const struct store_entry *e, const struct route_peer *peer
 {
     if (e->contributor == peer->contributor || e->hops >= peer->hops_max)
         return false;
-    /* The last copy waits for someone who may be near the recipient, or who can keep it longer. */
-    if (e->budget <= 1 && !peer->is_friend && !peer->is_uplink && !peer->is_emptier)
+    /* The last copy waits for someone who may be near the recipient or a gateway, or who can keep it longer. */
+    if (e->budget <= 1 && !peer->is_friend && !peer->is_uplink && !peer->is_emptier && !peer->is_nearer)
         return false;
     return peer->is_friend || e->bundle_class == CLASS_SOS || e->stamp_bits >= peer->stamp_bits;
 }

@@ -27,6 +27,7 @@ struct route_peer {
     uint8_t stamp_bits;              /* it demands of strangers */
     uint8_t hops_max;
     bool is_emptier;                 /* than we are */
+    bool is_nearer;                  /* to the internet than we are */
 };
 
 /* The hops that a relay keeps of those a bundle arrived with. Only an author could ever give a bundle its first hop if every

@@ -41,6 +41,20 @@ static void print_identity(const json_t *s)
     }
 }
 
+/* Writes nothing when it is not known. */
+static void print_internet(const char *before, const json_t *min, const char *after)
+{
+    char span[UNITS_SPAN_TEXT_MAX];
+
+    if (!json_is_integer(min))
+        return;
+    units_span_text(span, (uint64_t)json_integer_value(min) * 60);
+    if (json_integer_value(min) == 0)
+        printf("%slinked to a gateway%s", before, after);
+    else
+        printf("%sa gateway was about %s away%s", before, span, after);
+}
+
 static void print_status(const json_t *s)
 {
     const json_t *lan = json_object_get(s, "lan"), *store = json_object_get(s, "store"), *clock = json_object_get(s, "clock");
@@ -53,6 +67,7 @@ static void print_status(const json_t *s)
     print_identity(s);
     printf("neighbours   %llu linked, %llu heard%s\n", (unsigned long long)linked, (unsigned long long)heard,
            linked == 0 && heard > 0 ? " (nothing new to exchange)" : "");
+    print_internet("internet     ", json_object_get(s, "internet_min"), "\n");
     if (json_is_object(store)) {
         units_size_text(bytes, json_count(store, "bytes"));
         units_size_text(capacity, json_count(store, "capacity"));
@@ -111,7 +126,9 @@ static void print_neighbour(const json_t *n)
         printf("%llu to come, %llu to give", (unsigned long long)come, (unsigned long long)give);
     else
         fputs("comparing", stdout);
-    printf("; %s in, %s out; %llu %% full\n", in, out, (unsigned long long)json_count(n, "fill_percent"));
+    printf("; %s in, %s out; %llu %% full", in, out, (unsigned long long)json_count(n, "fill_percent"));
+    print_internet("; ", json_object_get(n, "internet_min"), "");
+    putchar('\n');
 }
 
 int verb_neighbours(struct cli *c)

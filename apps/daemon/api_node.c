@@ -100,6 +100,11 @@ static bool count_friend(void *ctx, const struct friend_info *f)
     return true;
 }
 
+static json_t *nearness_json(uint16_t min)
+{
+    return min == NEARNESS_UNKNOWN ? json_null() : json_integer(min);
+}
+
 struct links { const struct parts *parts; json_t *list; unsigned ready; };
 
 static void visit_link(void *ctx, uint32_t link, const char *label)
@@ -118,14 +123,14 @@ static void visit_link(void *ctx, uint32_t link, const char *label)
         return;
     uint64_t now_ms = parts_now_ms(l->parts);
     json_array_append_new(l->list, json_pack(
-        "{s:s, s:s, s:b, s:b, s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+        "{s:s, s:s, s:b, s:b, s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
         "address", label != NULL ? label : "unknown", "kind", kinds[i.kind], "ready", i.is_ready, "friend", i.is_friend,
         "settled", i.is_settled, "fill_percent", (int)i.peer_fill_percent,
         "connected_s", (json_int_t)(now_ms > i.since_ms ? (now_ms - i.since_ms) / 1000 : 0),
         "bytes_in", (json_int_t)i.bytes_in, "bytes_out", (json_int_t)i.bytes_out,
         "bundles_in", (json_int_t)i.bundles_in, "bundles_out", (json_int_t)i.bundles_out,
         "to_come", (json_int_t)i.bundles_to_come, "to_give", (json_int_t)i.bundles_to_give,
-        "rtt_ms", (json_int_t)i.rtt_ms));
+        "rtt_ms", (json_int_t)i.rtt_ms, "internet_min", nearness_json(i.nearness_min)));
 }
 
 static void walk_links(struct links *l)
@@ -161,6 +166,7 @@ void api_status(struct api_call *c)
         "clock", "time", api_time(c->wall_unix_s), "trusted", clock_is_synchronised(),
         "people", "friends", (int)people.friends, "requests", (int)people.requests, "unread", (int)people.unread,
         "bluetooth", bluetooth_text, "bluetooth_info", bluetooth);
+    json_object_set_new(o, "internet_min", nearness_json(p->node != NULL ? node_nearness(p->node, parts_now_ms(p)) : NEARNESS_UNKNOWN));
     api_answer(c, 200, o);
 }
 

@@ -84,7 +84,7 @@ void net_crash(struct net *net, int node)
     start_node(net, n);
 }
 
-int net_connect(struct net *net, int a, int b, uint32_t latency_ms, uint32_t bytes_per_s, uint32_t frame_max)
+static struct net_wire *new_wire(struct net *net, int a, int b, int *number)
 {
     int at = 0;
 
@@ -99,9 +99,29 @@ int net_connect(struct net *net, int a, int b, uint32_t latency_ms, uint32_t byt
     memset(w, 0, sizeof *w);
     w->node[0] = a;
     w->node[1] = b;
+    w->last_from = -1;
+    *number = at;
+    return w;
+}
+
+int net_connect_as(struct net *net, int a, int b, const struct link_open *hows[2])
+{
+    int at;
+    struct net_wire *w = new_wire(net, a, b, &at);
+
+    for (int i = 0; i < 2; i++)
+        REQUIRE(node_link_open(net->nodes[w->node[i]].node, hows[i], &w->link[i], net->now_ms) == ERR_NONE);
+    w->is_up = true;
+    return at;
+}
+
+int net_connect(struct net *net, int a, int b, uint32_t latency_ms, uint32_t bytes_per_s, uint32_t frame_max)
+{
+    int at;
+    struct net_wire *w = new_wire(net, a, b, &at);
+
     w->latency_ms = latency_ms;
     w->bytes_per_s = bytes_per_s;
-    w->last_from = -1;
     uint8_t beacon[2][BEACON_LEN];
     node_beacon(net->nodes[a].node, beacon[0]);
     node_beacon(net->nodes[b].node, beacon[1]);

@@ -73,6 +73,8 @@ void net_crash(struct net *net, int node);
 
 /* Connects. `kind` as for node_link_open; returns the wire. */
 int  net_connect(struct net *net, int a, int b, uint32_t latency_ms, uint32_t bytes_per_s, uint32_t frame_max);
+/* The same, with what each end says of the link. */
+int  net_connect_as(struct net *net, int a, int b, const struct link_open *hows[2]);
 void net_break(struct net *net, int wire);
 
 /* One turn of one node; then the time goes on to the next arrival or timer. False: nothing will ever happen. */
