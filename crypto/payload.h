@@ -20,6 +20,8 @@ enum payload_type {
     PAYLOAD_RESET   = 4,  /* state was restored: forget our sessions, send again what was not acknowledged */
     PAYLOAD_MEDIA   = 16, /* a content is announced (apps/media/manifest.h) */
     PAYLOAD_MEDIA_REPORT = 17,  /* how far it is at the receiver (apps/media/report.h) */
+    PAYLOAD_TALK    = 64, /* a text that answers a message or names people (apps/messenger/talk.h) */
+    PAYLOAD_REMARK  = 65, /* a reaction, an edit, a deletion for all (apps/messenger/remark.h) */
 };
 
 enum payload_flag {

@@ -47,6 +47,31 @@ static void set_gateways(json_t *o, struct bytes text)
     free(l);
 }
 
+static json_t *text_or_null(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? json_string(text) : json_null();
+}
+
+/* What people did with it. */
+static void set_talk(json_t *o, const struct message_info *m)
+{
+    static const char *const kinds[KIND_COUNT] = { "text", "media", "sos", "status", "form", "system" };
+    json_t *reactions = json_array(), *mentions = json_array();
+
+    for (unsigned i = 0; i < m->reaction_count; i++)
+        json_array_append_new(reactions, json_pack("{s:o, s:s}", "from", text_or_null(m->reactions[i].from), "emoji", m->reactions[i].text));
+    for (unsigned i = 0; i < m->mention_count; i++)
+        json_array_append_new(mentions, json_string(m->mentions[i]));
+    json_object_set_new(o, "kind", json_string(kinds[m->kind]));
+    json_object_set_new(o, "from", text_or_null(m->from));
+    json_object_set_new(o, "group", json_null());
+    json_object_set_new(o, "reply_to", text_or_null(m->reply_to));
+    json_object_set_new(o, "edited", api_time(m->edited_unix_s));
+    json_object_set_new(o, "deleted", json_boolean(m->is_deleted));
+    json_object_set_new(o, "reactions", reactions);
+    json_object_set_new(o, "mentions", mentions);
+}
+
 json_t *api_message_json(const struct message_info *m, const char *friend_name)
 {
     /* The first seven keys are those that DESIGN names and scripts rely on; "friend" stays "unknown" at worst, never missing. */
@@ -68,6 +93,7 @@ json_t *api_message_json(const struct message_info *m, const char *friend_name)
         set_gateways(o, bytes_of(m->text, m->text_len));
     json_object_set_new(o, "disappear_s", json_integer((json_int_t)m->disappear_s));
     json_object_set_new(o, "reason", json_string(m->reason != NULL ? m->reason : ""));
+    set_talk(o, m);
     json_object_set_new(o, "media", m->media != NULL ? api_media_json(m->media, friend_name) : json_null());
     return o;
 }

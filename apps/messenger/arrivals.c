@@ -67,6 +67,8 @@ static void take_message(struct messenger *m, struct friend *f, uint32_t index, 
                           (is_unreadable ? MESSAGE_IS_UNREADABLE : 0) |
                           (p->type == PAYLOAD_MEDIA && !is_unreadable ? MESSAGE_HAS_MEDIA : 0));
     msg.state = MESSAGE_RECEIVED;
+    msg.kind = msg.flags & MESSAGE_HAS_MEDIA ? KIND_MEDIA : KIND_TEXT;
+    msg.author = AUTHOR_FRIEND;
     msg.reason = is_unreadable ? REASON_VERSION : REASON_NONE;
     msg.time_unix_s = p->time_unix_s;
     msg.arrived_unix_s = m->wall_unix_s;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "apps/messenger/state.h"
+#include "apps/messenger/talk.h"
 #include "crypto/hash.h"
 
 /* ---- Records ---- */
@@ -137,6 +138,50 @@ struct conversation *conversation_by_number(const struct messenger *m, uint32_t 
             return m->shared[i];
     }
     return NULL;
+}
+
+/* ---- Who takes part ---- */
+
+bool conversation_member(struct messenger *m, const struct conversation *c, uint32_t index, struct member *out)
+{
+    const struct card *card;
+
+    if (c->members != NULL)
+        return c->members(m, c, index, out);
+    if (c->friend == NULL || index > AUTHOR_FRIEND)
+        return false;
+    card = index == AUTHOR_ME ? identity_card(m->identity) : &c->friend->r.card;
+    out->author = index;
+    out->name = index == AUTHOR_ME ? messenger_name(m) : c->friend->r.name;
+    mention_of_key(&out->mention, card->sign_key);
+    return true;
+}
+
+bool conversation_member_by_author(struct messenger *m, const struct conversation *c, uint32_t author, struct member *out)
+{
+    for (uint32_t i = 0; conversation_member(m, c, i, out); i++) {
+        if (out->author == author)
+            return true;
+    }
+    return false;
+}
+
+bool conversation_member_by_mention(struct messenger *m, const struct conversation *c, const struct mention *mention, struct member *out)
+{
+    for (uint32_t i = 0; conversation_member(m, c, i, out); i++) {
+        if (memcmp(out->mention.octets, mention->octets, sizeof mention->octets) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool conversation_member_by_name(struct messenger *m, const struct conversation *c, struct bytes name, struct member *out)
+{
+    for (uint32_t i = 0; conversation_member(m, c, i, out); i++) {
+        if (name_is_same(out->name, name))
+            return true;
+    }
+    return false;
 }
 
 /* ---- Shared ones ---- */

@@ -235,7 +235,7 @@ uint32_t friends_asking(const struct messenger *m)
 
 static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c; }
 
-static bool is_same_name(const char *a, struct bytes b)
+bool name_is_same(const char *a, struct bytes b)
 {
     size_t len = strlen(a);
 
@@ -251,7 +251,7 @@ static bool is_same_name(const char *a, struct bytes b)
 static struct friend *by_name(const struct messenger *m, struct bytes name)
 {
     for (uint32_t i = 0; i < m->friend_count; i++) {
-        if (is_same_name(m->friends[i]->r.name, name))
+        if (name_is_same(m->friends[i]->r.name, name))
             return m->friends[i];
     }
     return NULL;

@@ -54,6 +54,38 @@ static uint64_t unix_of_clock(const struct messenger *m, uint64_t at_s)
     return at_s > now_s ? m->wall_unix_s + (at_s - now_s) : m->wall_unix_s;
 }
 
+static const char *name_of(struct messenger *m, const struct conversation *c, uint32_t author)
+{
+    struct member one;
+
+    return author == AUTHOR_ME ? NULL : conversation_member_by_author(m, c, author, &one) ? one.name : "unknown";
+}
+
+static void fill_talk(struct messenger *m, const struct conversation *c, const struct message_record *msg, struct message_info *out)
+{
+    struct member one;
+
+    out->kind = (enum message_kind)msg->kind;
+    out->from = msg->flags & MESSAGE_IS_INCOMING ? name_of(m, c, msg->author) : NULL;
+    if (msg->flags & MESSAGE_REPLIES)
+        message_id_text(&msg->reply_to, out->reply_to);
+    out->edited_unix_s = msg->edited.time_unix_s;
+    out->is_deleted = (msg->flags & MESSAGE_IS_DELETED) != 0;
+    for (unsigned i = 0; i < msg->reaction_count; i++) {
+        struct reaction_info *r = &out->reactions[out->reaction_count];
+
+        if (msg->reactions[i].len == 0)
+            continue;
+        r->from = name_of(m, c, msg->reactions[i].author);
+        memcpy(r->text, msg->reactions[i].text, msg->reactions[i].len);
+        out->reaction_count++;
+    }
+    for (unsigned i = 0; i < msg->mention_count; i++) {
+        if (conversation_member_by_mention(m, c, &msg->mentions[i], &one))
+            out->mentions[out->mention_count++] = one.name;
+    }
+}
+
 void message_fill_info(struct messenger *m, const struct conversation *c, uint32_t number, const struct message_record *msg,
                        struct message_info *out)
 {
@@ -82,6 +114,7 @@ void message_fill_info(struct messenger *m, const struct conversation *c, uint32
     out->reason = reason_text(m, msg);
     out->media = msg->flags & MESSAGE_HAS_MEDIA ? media_of_message(m, &msg->id) : NULL;
     out->is_unreadable = (msg->flags & MESSAGE_IS_UNREADABLE) != 0;
+    fill_talk(m, c, msg, out);
 }
 
 /* ---- Public calls ---- */

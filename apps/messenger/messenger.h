@@ -103,9 +103,22 @@ enum message_state {
     MESSAGE_RECEIVED,    /* incoming */
 };
 
+enum message_kind { KIND_TEXT, KIND_MEDIA, KIND_SOS, KIND_STATUS, KIND_FORM, KIND_SYSTEM, KIND_COUNT };
+
+enum {
+    MESSAGE_REACTIONS_MAX = 64,  /* people who react to one message */
+    MESSAGE_MENTIONS_MAX  = 16,
+    MESSAGE_REACTION_LEN  = 48,  /* bytes of one character as people count */
+};
+
+struct reaction_info {
+    const char *from;            /* NULL: me */
+    char        text[MESSAGE_REACTION_LEN + 1];
+};
+
 struct message_info {
     char     id[MESSAGE_ID_TEXT_LEN + 1];
-    uint32_t friend_number;
+    uint32_t friend_number;      /* of the conversation: a friend's, or that of one that is shared */
     uint32_t number;             /* in the conversation, rising */
     bool     is_incoming;
     const char *text;
@@ -120,6 +133,14 @@ struct message_info {
     uint32_t disappear_s;
     const char *reason;          /* a sentence for a person when something went wrong; empty otherwise */
     bool     is_unreadable;      /* of a type this version does not know */
+    enum message_kind kind;
+    const char *from;            /* who wrote it, as called here; NULL: me */
+    char     reply_to[MESSAGE_ID_TEXT_LEN + 1];   /* empty: to nothing; that message need not be here */
+    uint64_t edited_unix_s;      /* 0: never; by the writer's clock */
+    bool     is_deleted;         /* for all, by its writer: nothing but this marker is left */
+    uint8_t  reaction_count, mention_count;
+    struct reaction_info reactions[MESSAGE_REACTIONS_MAX];
+    const char *mentions[MESSAGE_MENTIONS_MAX];   /* names, as called here; who is not in the conversation is left out */
     const struct media_info *media;   /* of a content that it announces (media.h; the text is its caption), or NULL */
 };
 

@@ -551,6 +551,7 @@ enum err messenger_queue_media(struct messenger *m, struct friend *f, const stru
     memset(&msg, 0, sizeof msg);
     msg.id = *id;
     msg.flags = MESSAGE_HAS_MEDIA;
+    msg.kind = KIND_MEDIA;
     enum err e = queue(m, f, &msg, caption, life_s, is_preparing ? PREPARE_MAX_S : 0, &number);
     *life = msg.life_s;
     return e;

@@ -9,15 +9,20 @@
 
 enum { HEAD_BOUND = 1024, WORD_BOUND = 10, DUE_BOUND = 16 };   /* the fixed fields of any record; a varint; a struct due */
 
-static enum err begin(struct writer *w, struct buffer *to, size_t bound)
+static enum err begin_version(struct writer *w, struct buffer *to, size_t bound, uint8_t version)
 {
     enum err e = buffer_reserve(to, bound);
 
     if (e != ERR_NONE)
         return e;
     *w = writer_of(to->at + to->len, bound);
-    writer_u8(w, RECORD_VERSION);
+    writer_u8(w, version);
     return ERR_NONE;
+}
+
+static enum err begin(struct writer *w, struct buffer *to, size_t bound)
+{
+    return begin_version(w, to, bound, RECORD_VERSION);
 }
 
 static enum err end(const struct writer *w, struct buffer *to)
@@ -427,10 +432,82 @@ enum err conversation_decode(struct conversation_record *out, struct bytes in)
 
 /* ---- Messages ---- */
 
+/* Version 1 had nothing of what people do with messages; it is still read. */
+enum { MESSAGE_VERSION = 2, MESSAGE_VERSION_PLAIN = 1 };
+
+static void write_id(struct writer *w, const struct message_id *id)
+{
+    writer_copy(w, bytes_of(id->octets, sizeof id->octets));
+}
+
+static void write_order(struct writer *w, const struct order *o)
+{
+    writer_varint(w, o->time_unix_s);
+    if (o->time_unix_s != 0)
+        write_id(w, &o->id);
+}
+
+static struct order read_order(struct reader *r)
+{
+    struct order o = { .time_unix_s = reader_varint(r) };
+
+    if (o.time_unix_s != 0)
+        reader_copy(r, o.id.octets, sizeof o.id.octets);
+    return o;
+}
+
+static void write_talk(struct writer *w, const struct message_record *m)
+{
+    writer_u8(w, m->kind);
+    writer_varint(w, m->author);
+    if (m->flags & (MESSAGE_REPLIES | MESSAGE_IS_REMARK))
+        write_id(w, &m->reply_to);
+    write_order(w, &m->edited);
+    writer_u8(w, m->mention_count);
+    for (unsigned i = 0; i < m->mention_count; i++)
+        writer_copy(w, bytes_of(m->mentions[i].octets, MENTION_LEN));
+    writer_u8(w, m->reaction_count);
+    for (unsigned i = 0; i < m->reaction_count; i++) {
+        const struct reaction *one = &m->reactions[i];
+
+        writer_varint(w, one->author);
+        write_order(w, &one->order);
+        writer_u8(w, one->len);
+        writer_copy(w, bytes_of(one->text, one->len));
+    }
+}
+
+static void read_talk(struct reader *r, struct message_record *m)
+{
+    m->kind = reader_u8(r);
+    m->author = number_u32(r);
+    if (m->flags & (MESSAGE_REPLIES | MESSAGE_IS_REMARK))
+        reader_copy(r, m->reply_to.octets, MESSAGE_ID_LEN);
+    m->edited = read_order(r);
+    m->mention_count = (uint8_t)number(r, MENTIONS_MAX);
+    for (unsigned i = 0; i < m->mention_count; i++)
+        reader_copy(r, m->mentions[i].octets, MENTION_LEN);
+    m->reaction_count = (uint8_t)number(r, REACTIONS_MAX);
+    for (unsigned i = 0; i < m->reaction_count; i++) {
+        struct reaction *one = &m->reactions[i];
+
+        one->author = number_u32(r);
+        one->order = read_order(r);
+        one->len = (uint8_t)number(r, REACTION_LEN_MAX);
+        reader_copy(r, one->text, one->len);
+    }
+}
+
+static void read_plain(struct message_record *m)
+{
+    m->kind = m->flags & MESSAGE_HAS_MEDIA ? KIND_MEDIA : KIND_TEXT;
+    m->author = m->flags & MESSAGE_IS_INCOMING ? AUTHOR_FRIEND : AUTHOR_ME;
+}
+
 enum err message_encode(const struct message_record *m, struct buffer *to)
 {
     struct writer w;
-    enum err e = begin(&w, to, HEAD_BOUND + sizeof m->try + m->text.len);
+    enum err e = begin_version(&w, to, HEAD_BOUND + sizeof *m + m->text.len, MESSAGE_VERSION);
 
     if (e != ERR_NONE)
         return e;
@@ -457,15 +534,19 @@ enum err message_encode(const struct message_record *m, struct buffer *to)
         writer_u8(&w, m->try[i].size_code);
         writer_copy(&w, bytes_of(m->try[i].reveal, sizeof m->try[i].reveal));
     }
+    write_talk(&w, m);
     writer_copy(&w, m->text);
     return end(&w, to);
 }
 
 enum err message_decode(struct message_record *out, struct bytes in)
 {
-    struct reader r = open_record(in);
+    struct reader r = reader_of(in);
+    uint8_t version = reader_u8(&r);
     struct message_record m;
 
+    if (version != MESSAGE_VERSION && version != MESSAGE_VERSION_PLAIN)
+        return ERR_CORRUPT;
     memset(&m, 0, sizeof m);
     reader_copy(&r, m.id.octets, MESSAGE_ID_LEN);
     m.flags = reader_u8(&r);
@@ -490,8 +571,12 @@ enum err message_decode(struct message_record *out, struct bytes in)
         m.try[i].size_code = (uint8_t)number(&r, SIZE_CODE_MAX);
         reader_copy(&r, m.try[i].reveal, sizeof m.try[i].reveal);
     }
+    if (version == MESSAGE_VERSION)
+        read_talk(&r, &m);
+    else
+        read_plain(&m);
     m.text = reader_rest(&r);
-    if (!reader_is_done(&r) || (m.flags & ~MESSAGE_FLAGS) != 0 || m.state > MESSAGE_RECEIVED || m.reason >= REASON_COUNT ||
+    if (!reader_is_done(&r) || (m.flags & ~MESSAGE_FLAGS) != 0 || m.kind >= KIND_COUNT || m.state > MESSAGE_RECEIVED || m.reason >= REASON_COUNT ||
         m.text.len > TEXT_LEN_MAX || ((m.flags & MESSAGE_IS_INCOMING) != 0) != (m.state == MESSAGE_RECEIVED))
         return ERR_CORRUPT;
     *out = m;

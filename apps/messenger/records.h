@@ -22,6 +22,10 @@ enum {
     GONE_MAX          = 1024,  /* ids of deleted messages whose repeats may still come */
     USED_MAX          = 8192,  /* first-message keys remembered against replay */
     RECORD_LEN_MAX    = 1 << 20,
+    MENTION_LEN       = 8,
+    MENTIONS_MAX      = 16,    /* people that one message names */
+    REACTION_LEN_MAX  = 48,    /* bytes; the longest in use, a family with colours of skin, has 41 */
+    REACTIONS_MAX     = 64,    /* people who react to one message: as many as a group has */
 };
 
 struct message_id { uint8_t octets[MESSAGE_ID_LEN]; };
@@ -111,8 +115,11 @@ struct conversation_record {
 
 enum message_flag {
     MESSAGE_IS_INCOMING = 1, MESSAGE_IS_UNREADABLE = 2, MESSAGE_WANTS_ACK = 4,
+    MESSAGE_IS_DELETED  = 8,            /* for all, by its writer: a marker without a text */
+    MESSAGE_IS_REMARK   = 16,           /* of ours, on its way: shown to nobody, and gone when it has arrived */
+    MESSAGE_REPLIES     = 32,
     MESSAGE_HAS_MEDIA = 128,            /* a content goes with it (media.h) */
-    MESSAGE_FLAGS = 135,
+    MESSAGE_FLAGS = 191,
 };
 
 enum message_reason {
@@ -127,6 +134,27 @@ struct try {
     uint8_t reveal[16];
 };
 
+/* Who somebody is in a conversation; shared ones number their members themselves. */
+enum { AUTHOR_ME = 0, AUTHOR_FRIEND = 1 };
+
+/* A person, as mentions name one. */
+struct mention { uint8_t octets[MENTION_LEN]; };
+
+/* What is said of a message (remark.h). */
+enum remark_kind { REMARK_REACTION = 1, REMARK_EDIT = 2, REMARK_DELETION = 3, REMARK_KIND_END };
+
+/* Of several remarks of one person the one with the latest time counts, and of those of one second the one with the greatest id,
+ * so that all who have them agree. */
+struct order { uint64_t time_unix_s; struct message_id id; };
+
+/* A reaction that was taken back stays, empty, lest an older one come after it. */
+struct reaction {
+    uint32_t author;
+    struct order order;
+    uint8_t  len;
+    char     text[REACTION_LEN_MAX];
+};
+
 struct message_record {
     struct message_id id;
     uint8_t  flags;                     /* enum message_flag */
@@ -139,6 +167,13 @@ struct message_record {
     uint64_t first_try_s;
     uint8_t  try_count;
     struct try try[TRIES_MAX];          /* the latest ones */
+    uint8_t  kind;                      /* enum message_kind; of a remark enum remark_kind */
+    uint32_t author;                    /* AUTHOR_ME in what we wrote */
+    struct message_id reply_to;         /* with MESSAGE_REPLIES; of a remark its target */
+    struct order edited;                /* time 0: never */
+    uint8_t  mention_count, reaction_count;
+    struct mention mentions[MENTIONS_MAX];
+    struct reaction reactions[REACTIONS_MAX];
     struct bytes text;                  /* decode: borrowed from the input */
 };
 

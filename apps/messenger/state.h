@@ -35,6 +35,9 @@ enum {
 /* As friend number of a key that was used: it is the key of a person who was removed. */
 #define USED_REMOVED UINT32_MAX
 
+struct friend;
+struct conversation;
+
 enum dirty { DIRTY_FRIEND = 1, DIRTY_CONVERSATION = 2, DIRTY_FLIGHTS = 4, DIRTY_FADING = 8, DIRTY_GONE = 16, DIRTY_ALL = 31 };
 
 struct slot {
@@ -53,10 +56,16 @@ struct burst {
     struct written { uint64_t time_unix_s; uint32_t index; } keys[BURST_MAX];
 };
 
+/* Who takes part in a conversation. The file that owns a shared one sets it; among two it is known. */
+struct member { uint32_t author; const char *name; struct mention mention; };
+/* The index-th of them, ourselves with AUTHOR_ME among them; the name is lent as long as the conversation is as it is. False: there are not so many. */
+typedef bool member_at(struct messenger *m, const struct conversation *c, uint32_t index, struct member *out);
+
 /* With a friend, or shared by several: a group, a channel, the room. What a person does with messages works on either. */
 struct conversation {
     uint32_t number;              /* the friend's; shared ones have CONVERSATION_SHARED in theirs */
     struct friend *friend;        /* NULL: it is shared */
+    member_at *members;           /* NULL in one with a friend */
     struct conversation_record r;
     struct due_list fading;
     struct gone_list gone;
@@ -158,6 +167,8 @@ enum err friend_new(struct messenger *m, const struct card *card, struct bytes a
 void     friend_take_card(struct messenger *m, struct friend *f, const struct card *card);
 void     friend_accepted(struct messenger *m, struct friend *f);
 void     friend_fill_info(struct messenger *m, const struct friend *f, struct friend_info *out);
+/* Without regard to ASCII case. */
+bool     name_is_same(const char *a, struct bytes b);
 uint32_t friends_asking(const struct messenger *m);
 
 /* ---- sessions.c ---- */
@@ -191,6 +202,11 @@ enum err conversation_new_shared(struct messenger *m, struct conversation **out)
 enum err conversation_remove_shared(struct messenger *m, struct conversation *c);
 /* Marks for messenger_settle. */
 void     conversation_touch(struct messenger *m, struct conversation *c, unsigned dirty);
+bool     conversation_member(struct messenger *m, const struct conversation *c, uint32_t index, struct member *out);
+bool     conversation_member_by_author(struct messenger *m, const struct conversation *c, uint32_t author, struct member *out);
+bool     conversation_member_by_mention(struct messenger *m, const struct conversation *c, const struct mention *mention, struct member *out);
+/* Case-insensitive for ASCII, as names of friends are. */
+bool     conversation_member_by_name(struct messenger *m, const struct conversation *c, struct bytes name, struct member *out);
 
 /* For friends.c and messenger.c: the parts that any conversation has. */
 void     conversation_begin(struct conversation *c, uint32_t number, struct friend *f);

@@ -144,6 +144,12 @@ static void check_message(void)
     a.try[TRIES_MAX - 1].size_code = SIZE_CODE_MAX;
     a.try[TRIES_MAX - 1].has_reveal = 1;
     a.text = bytes_of(text, TEXT_LEN_MAX);
+    a.flags |= MESSAGE_REPLIES;
+    a.edited = (struct order){ 1795305600, { { 9 } } };
+    a.mention_count = MENTIONS_MAX;
+    a.reaction_count = REACTIONS_MAX;
+    for (uint32_t i = 0; i < REACTIONS_MAX; i++)
+        a.reactions[i] = (struct reaction){ UINT32_MAX - i, { UINT32_MAX, { { (uint8_t)i } } }, REACTION_LEN_MAX, "x" };
     CHECK_ERR("", message_encode(&a, &to), ERR_NONE);
     CHECK_ERR("", message_decode(&b, buffer_bytes(&to)), ERR_NONE);
     CHECK(b.copies == 3 && b.try_count == TRIES_MAX && b.text.len == TEXT_LEN_MAX && b.state == MESSAGE_GATEWAY);
@@ -163,6 +169,20 @@ static void check_message(void)
     CHECK_ERR("incoming, yet carried", message_of(buffer_bytes(&to)), ERR_CORRUPT);
     buffer_clear(&to);
     buffer_clear(&again);
+}
+
+/* What a build before replies and reactions kept. */
+static void check_message_of_before(void)
+{
+    static const char hex[] = "01" "0102030405060708" "03" "06" "00" "8080e0aa06" "8180e0aa06" "00" "00" "00" "00" "00" "00" "00" "00" "00"
+                              "00" "00" "6f6c64";
+    struct buffer to = buffer_of_limit(64);
+    struct message_record m;
+
+    CHECK_ERR("", message_decode(&m, check_hex(&to, hex)), ERR_NONE);
+    CHECK(m.kind == KIND_TEXT && m.author == AUTHOR_FRIEND && m.reaction_count == 0 && m.edited.time_unix_s == 0);
+    CHECK_BYTES("", m.text, bytes_of_text("old"));
+    buffer_clear(&to);
 }
 
 static enum err due_of(struct bytes in)
@@ -304,6 +324,7 @@ int main(void)
     check_friend();
     check_conversation();
     check_message();
+    check_message_of_before();
     check_lists();
     check_small();
     check_contents();
