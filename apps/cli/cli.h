@@ -134,7 +134,8 @@ bool completion_print(FILE *to, const char *shell);
 /* ---- verbs ---- */
 
 int verb_init(struct cli *c), verb_card(struct cli *c), verb_invite(struct cli *c), verb_add(struct cli *c),
-    verb_friends(struct cli *c), verb_accept(struct cli *c), verb_verify(struct cli *c), verb_rename(struct cli *c),
+    verb_friends(struct cli *c), verb_accept(struct cli *c), verb_block(struct cli *c), verb_unblock(struct cli *c),
+    verb_verify(struct cli *c), verb_rename(struct cli *c),
     verb_remove(struct cli *c), verb_disappear(struct cli *c), verb_send(struct cli *c), verb_messages(struct cli *c),
     verb_inbox(struct cli *c), verb_read(struct cli *c), verb_show(struct cli *c), verb_delete(struct cli *c),
     verb_status(struct cli *c), verb_neighbours(struct cli *c), verb_doctor(struct cli *c), verb_export(struct cli *c),

@@ -110,6 +110,12 @@ static void print_friend(const json_t *f)
         words_print_text(stdout, card_name, 0);
         fputs(")", stdout);
     }
+    if (json_flag(f, "blocked")) {
+        fputs(": blocked; to hear from them again: staffetta unblock ", stdout);
+        print_word(name);
+        putchar('\n');
+        return;
+    }
     if (json_flag(f, "request")) {
         fputs(": wrote to you, and is not accepted yet: staffetta accept ", stdout);
         print_word(name);
@@ -169,6 +175,22 @@ int verb_accept(struct cli *c)
 {
     json_t *reply;
     int status = call_friend(c, "POST", "/accept", NULL, &reply);
+
+    return print_changed(c, status, reply);
+}
+
+int verb_block(struct cli *c)
+{
+    json_t *reply;
+    int status = call_friend(c, "POST", "/block", NULL, &reply);
+
+    return print_changed(c, status, reply);
+}
+
+int verb_unblock(struct cli *c)
+{
+    json_t *reply;
+    int status = call_friend(c, "POST", "/unblock", NULL, &reply);
 
     return print_changed(c, status, reply);
 }

@@ -37,6 +37,10 @@ const struct verb verbs[] = {
       0, 0, ARG_NONE, "", { { "names", NULL, "only names, one a line" } }, verb_friends },
     { "accept", "NAME", "accept somebody who wrote to you first", "Only then do they get receipts.",
       1, 1, ARG_FRIEND, "", { { 0 } }, verb_accept },
+    { "block", "NAME", "see nothing more of a person, who is not told", "What they send is dropped without a receipt; what waits to go to them is "
+      "given up.", 1, 1, ARG_FRIEND, "", { { 0 } }, verb_block },
+    { "unblock", "NAME", "hear from a blocked person again", "What was dropped meanwhile stays away, unless they still repeat it.",
+      1, 1, ARG_FRIEND, "", { { 0 } }, verb_unblock },
     { "verify", "NAME", "compare safety numbers, and mark as verified", "Compare the number with your friend, face to face or by voice. "
       "If it is the same on both sides, nobody stands between you.",
       1, 1, ARG_FRIEND, "", { { "yes", NULL, "they are the same: mark as verified" },

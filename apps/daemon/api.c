@@ -35,6 +35,8 @@ static const struct route {
     { API_GET, "/v1/friends/{}", api_friend_show },
     { API_DELETE, "/v1/friends/{}", api_friend_remove },
     { API_POST, "/v1/friends/{}/accept", api_friend_accept },
+    { API_POST, "/v1/friends/{}/block", api_friend_block },
+    { API_POST, "/v1/friends/{}/unblock", api_friend_unblock },
     { API_POST, "/v1/friends/{}/rename", api_friend_rename },
     { API_POST, "/v1/friends/{}/verify", api_friend_verify },
     { API_POST, "/v1/friends/{}/disappear", api_friend_disappear },

@@ -128,8 +128,8 @@ json_t *api_friend_json(const struct friend_info *f)
         [FRIEND_ADDED] = "added", [FRIEND_CONNECTED] = "connected", [FRIEND_VERIFIED] = "verified",
     };
 
-    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:i, s:i, s:I}", "name", f->name, "card_name", f->card_name,
-                     "state", states[f->state], "request", f->is_request, "last_heard", api_time(f->last_heard_unix_s),
+    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:i, s:i, s:I}", "name", f->name, "card_name", f->card_name,
+                     "state", states[f->state], "request", f->is_request, "blocked", f->is_blocked, "last_heard", api_time(f->last_heard_unix_s),
                      "unread", (int)f->unread, "messages", (int)f->message_count, "disappear_s", (json_int_t)f->disappear_s);
 }
 

@@ -188,6 +188,8 @@ void api_media_send(struct api_call *c)
         api_refuse(c, 409, "state", "the upload is not whole, or %d messages to this friend wait for an answer", MESSAGES_WAITING_MAX);
     } else if (e == ERR_NOT_FOUND) {
         api_refuse(c, 404, "not-found", "there is no such upload; it may have been forgotten after an hour: begin anew");
+    } else if (e == ERR_REFUSED) {
+        api_refuse(c, 403, "refused", "you have blocked this person: `staffetta unblock` first");
     } else if (e != ERR_NONE) {
         api_fail(c, e, "the content");
     } else {

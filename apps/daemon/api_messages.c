@@ -44,6 +44,10 @@ void api_send_text(struct api_call *c, uint32_t number, struct bytes text, uint3
                    (unsigned)MESSAGES_WAITING_MAX);
         return;
     }
+    if (e == ERR_REFUSED) {
+        api_refuse(c, 403, "refused", "you have blocked this person: `staffetta unblock` first");
+        return;
+    }
     if (e == ERR_FULL) {
         api_refuse(c, 507, "full", "your own share of the disk is full: free some space, raise `capacity`, or wait until "
                                    "what is under way is delivered");

@@ -167,6 +167,22 @@ void api_friend_accept(struct api_call *c)
         answer_friend(c, 200, number);
 }
 
+static void set_blocked(struct api_call *c, bool is_blocked)
+{
+    uint32_t number;
+
+    if (!api_fields(c, NULL, 0) || !api_needs_person(c) || !api_friend(c, &number))
+        return;
+    enum err e = messenger_friend_block(c->parts->messenger, number, is_blocked);
+    if (e != ERR_NONE)
+        api_fail(c, e, "the friend");
+    else
+        answer_friend(c, 200, number);
+}
+
+void api_friend_block(struct api_call *c) { set_blocked(c, true); }
+void api_friend_unblock(struct api_call *c) { set_blocked(c, false); }
+
 void api_friend_rename(struct api_call *c)
 {
     struct bytes name = bytes_of(NULL, 0);

@@ -206,6 +206,7 @@ static void take(struct messenger *m, const struct arrival *a)
 {
     struct slot *s = &a->f->slots[a->slot];
     uint32_t day_before = s->day;
+    bool is_blocked = (a->f->r.flags & FRIEND_IS_BLOCKED) != 0;
 
     if (a->is_new) {
         *s = (struct slot){ .is_used = false };
@@ -214,12 +215,15 @@ static void take(struct messenger *m, const struct arrival *a)
     }
     slot_note(s, a->session);
     slot_received(m, a->f, a->slot);
-    note_heard(m, a);
-    take_payload(m, a);
+    /* The session goes on, so that after unblocking both still have it. */
+    if (!is_blocked) {
+        note_heard(m, a);
+        take_payload(m, a);
+    }
     if (m->failed != ERR_NONE || slot_save(m, a->f, a->slot, a->session) != ERR_NONE)
         return;
-    /* A stranger's stays among the strangers'. */
-    if (m->config.node != NULL && !(a->f->r.flags & FRIEND_REQUEST)) {
+    /* A stranger's stays among the strangers'; so does that of who is blocked, for a claim may tell the sender that it arrived. */
+    if (m->config.node != NULL && !is_blocked && !(a->f->r.flags & FRIEND_REQUEST)) {
         enum err e = node_claim(m->config.node, &a->entry->id);
 
         messenger_fail(m, e);

@@ -127,7 +127,7 @@ static enum err slots_load(struct messenger *m, struct friend *f)
         if (e == ERR_CORRUPT) {
             f->slots[i].is_used = true;
             slot_drop(m, f, i);
-            if (f->r.flags & FRIEND_HEARD)
+            if (f->r.flags & FRIEND_HEARD && !(f->r.flags & FRIEND_IS_BLOCKED))
                 f->r.reset_due_s = messenger_clock_s(m);
             f->dirty |= DIRTY_FRIEND;
             m->is_any_dirty = true;
@@ -227,7 +227,7 @@ uint32_t friends_asking(const struct messenger *m)
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < m->friend_count; i++)
-        count += (m->friends[i]->r.flags & FRIEND_REQUEST) != 0;
+        count += (m->friends[i]->r.flags & (FRIEND_REQUEST | FRIEND_IS_BLOCKED)) == FRIEND_REQUEST;
     return count;
 }
 
@@ -425,6 +425,7 @@ void friend_fill_info(struct messenger *m, const struct friend *f, struct friend
     if (f->r.flags & FRIEND_IS_VERIFIED)
         out->state = FRIEND_VERIFIED;
     out->is_request = (f->r.flags & FRIEND_REQUEST) != 0;
+    out->is_blocked = (f->r.flags & FRIEND_IS_BLOCKED) != 0;
     out->last_heard_unix_s = f->r.last_heard_unix_s;
     out->unread = f->talk.r.unread;
     out->message_count = f->talk.r.message_count;
@@ -514,6 +515,34 @@ enum err messenger_friend_verify(struct messenger *m, uint32_t number, bool is_v
     if (e != ERR_NONE)
         return e;
     f->r.flags = (uint8_t)((f->r.flags & ~FRIEND_IS_VERIFIED) | (is_verified ? FRIEND_IS_VERIFIED : 0));
+    return end_change(m, f);
+}
+
+/* Receipts owed, our card, a reset: none of it goes to who is blocked. */
+static void owe_nothing(struct messenger *m, struct friend *f)
+{
+    f->r.card_due_s = f->r.reset_due_s = 0;
+    f->talk.r.ack_due_s = f->talk.r.read_due_s = 0;
+    f->talk.r.ack_count = f->talk.r.read_count = 0;
+    friend_touch(m, f, DIRTY_FRIEND | DIRTY_CONVERSATION);
+}
+
+enum err messenger_friend_block(struct messenger *m, uint32_t number, bool is_blocked)
+{
+    struct friend *f;
+    enum err e = begin_change(m, number, &f);
+
+    if (e != ERR_NONE)
+        return e;
+    if (is_blocked == ((f->r.flags & FRIEND_IS_BLOCKED) != 0))
+        return ERR_NONE;
+    f->r.flags ^= FRIEND_IS_BLOCKED;
+    if (is_blocked) {
+        owe_nothing(m, f);
+        outbox_give_up(m, f);
+    } else {
+        receipts_owe_card(m, f);   /* it may have changed meanwhile */
+    }
     return end_change(m, f);
 }
 

@@ -85,7 +85,7 @@ static void report_send(struct messenger *m, struct shelf_item *i, bool is_askin
     struct writer w = writer_of(body, sizeof body);
     struct sent sent;
 
-    if (f == NULL || r == NULL || f->r.flags & FRIEND_REQUEST || m->config.node == NULL) {
+    if (f == NULL || r == NULL || f->r.flags & (FRIEND_REQUEST | FRIEND_IS_BLOCKED) || m->config.node == NULL) {
         free(r);
         i->is_report_due = false;
         return;
@@ -191,6 +191,9 @@ bool media_in_stored(struct messenger *m, struct shelf_item *i, struct chunk_nam
     if (store_read(m->config.store, entry, &bundle) != ERR_NONE ||
         chunk_open(i->key, name, p->l.size_code, bundle, s->piece) != ERR_NONE)
         return false;
+    const struct friend *f = friend_by_number(m, i->friend_number);
+    if (f != NULL && f->r.flags & FRIEND_IS_BLOCKED)
+        return true;   /* not even an anti-packet tells them that it came */
     if (!is_open(i, name.part) || bit_get(p->have, name.index)) {
         uint8_t reveal[CHUNK_REVEAL_LEN];
 
@@ -492,7 +495,7 @@ enum err messenger_media_want(struct messenger *m, struct bytes id_text, bool is
     if (!(i->flags & MF_INCOMING) || i->flags & (MF_COMPLETE | MF_BROKEN))
         return ERR_STATE;
     struct friend *f = friend_by_number(m, i->friend_number);
-    if (f == NULL || f->r.flags & FRIEND_REQUEST)
+    if (f == NULL || f->r.flags & (FRIEND_REQUEST | FRIEND_IS_BLOCKED))
         return ERR_REFUSED;
     i->asks = 0;
     if (is_wanted) {

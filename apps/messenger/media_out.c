@@ -318,11 +318,14 @@ void media_take_report(struct messenger *m, struct friend *f, struct bytes body)
 
 uint64_t media_out_due_s(const struct messenger *m, const struct shelf_item *i)
 {
+    const struct friend *f = friend_by_number(m, i->friend_number);
     unsigned part;
     uint32_t index;
 
     if (i->flags & MF_PREPARING)
         return UINT64_MAX;
+    if (f != NULL && f->r.flags & FRIEND_IS_BLOCKED)
+        return i->until_s;
     if (i->in_store < WINDOW_CHUNKS && next_chunk(m, i, &part, &index))
         return i->feed_s < i->until_s ? i->feed_s : i->until_s;
     return i->until_s;
@@ -339,7 +342,7 @@ void media_out_wake(struct messenger *m, struct shelf_item *i)
         over(m, i, MF_EXPIRED);
         return;
     }
-    if (f == NULL || m->config.node == NULL || i->flags & MF_PREPARING || i->feed_s > now_s)
+    if (f == NULL || f->r.flags & FRIEND_IS_BLOCKED || m->config.node == NULL || i->flags & MF_PREPARING || i->feed_s > now_s)
         return;
     for (unsigned n = 0; n < FEED_CHUNKS && i->in_store < WINDOW_CHUNKS && next_chunk(m, i, &part, &index); n++) {
         enum err e = seal_chunk(m, i, f, part, index);
@@ -392,6 +395,8 @@ enum err messenger_send_media(struct messenger *m, uint32_t friend_number, uint3
     messenger_at(m, wall_unix_s, now_ms);
     if ((f = friend_by_number(m, friend_number)) == NULL || (e = messenger_upload_info(m, upload, &size, &have)) != ERR_NONE)
         return ERR_NOT_FOUND;
+    if (f->r.flags & FRIEND_IS_BLOCKED)
+        return ERR_REFUSED;
     if (have != size || f->flights.count >= MESSAGES_WAITING_MAX)
         return ERR_STATE;
     mf.size[PART_ORIGINAL] = size;

@@ -39,6 +39,8 @@ static const char *reason_text(struct messenger *m, const struct message_record 
         return "it needs a newer version of Staffetta to be shown";
     case REASON_STAMP:
         return "neighbours are nearly full and ask for proof of work first; this device does it in idle time";
+    case REASON_BLOCKED:
+        return "you blocked them before it was answered";
     case REASON_NONE:
     case REASON_COUNT:
         break;
@@ -276,7 +278,7 @@ static enum err read_one(struct messenger *m, struct conversation *c, uint32_t n
     if (msg.disappear_s > 0)
         disappear_start(m, c, number, msg.disappear_s);
     if (m->settings.is_marking_read && msg.flags & MESSAGE_WANTS_ACK && c->friend != NULL &&
-        !(c->friend->r.flags & FRIEND_REQUEST))
+        !(c->friend->r.flags & (FRIEND_REQUEST | FRIEND_IS_BLOCKED)))
         receipts_read(m, c->friend, &msg.id);
     messenger_tell(m, MESSENGER_STATE, c->number, &msg.id);
     return m->failed;

@@ -203,7 +203,7 @@ static void forget_sessions(struct messenger *m)
         struct friend *f = m->friends[i];
 
         slots_drop_but(m, f, -1);
-        if (f->r.flags & FRIEND_HEARD && !(f->r.flags & FRIEND_REQUEST)) {
+        if (f->r.flags & FRIEND_HEARD && !(f->r.flags & (FRIEND_REQUEST | FRIEND_IS_BLOCKED))) {
             f->r.reset_due_s = messenger_soon_s(m) + 1;
             f->r.reset_tries = 0;
         }

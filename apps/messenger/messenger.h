@@ -64,6 +64,7 @@ struct friend_info {
     const char *card_name;       /* as they name themselves */
     enum friend_state state;
     bool     is_request;         /* wrote to us first and is not accepted yet: no receipts are sent */
+    bool     is_blocked;
     uint64_t last_heard_unix_s;  /* 0: never */
     uint32_t unread;
     uint32_t message_count;
@@ -83,6 +84,11 @@ enum err messenger_friend_accept(struct messenger *m, uint32_t number);
 enum err messenger_friend_rename(struct messenger *m, uint32_t number, struct bytes name);
 enum err messenger_friend_set_disappear(struct messenger *m, uint32_t number, uint32_t seconds);
 enum err messenger_friend_verify(struct messenger *m, uint32_t number, bool is_verified);
+
+/* What a blocked person sends is dropped when it has been told whose it is, without a receipt or an anti-packet: to them it looks as
+ * if we were out of reach. Messages to them that wait for an answer are given up. Unblocking brings back nothing that was
+ * dropped; what they still repeat comes. */
+enum err messenger_friend_block(struct messenger *m, uint32_t number, bool is_blocked);
 enum err messenger_safety_number(struct messenger *m, uint32_t number, char out[SAFETY_NUMBER_LEN + 1]);
 
 /* Forgets friend, sessions and messages; our inbox secret is replaced and the others are told. */
@@ -145,7 +151,7 @@ struct message_info {
 };
 
 /* Queues a text. life_s 0: LIFE_DEFAULT_S; clamped to 14 days. ERR_TOO_LARGE, ERR_MALFORMED (no UTF-8, or empty), ERR_NOT_FOUND,
- * ERR_STATE (MESSAGES_WAITING_MAX), ERR_FULL (the disk). The message is in the conversation when this returns and durable after the turn's commit. */
+ * ERR_STATE (MESSAGES_WAITING_MAX), ERR_REFUSED (blocked), ERR_FULL (the disk). The message is in the conversation when this returns and durable after the turn's commit. */
 enum err messenger_send_text(struct messenger *m, uint32_t friend_number, struct bytes text, uint32_t life_s,
                              uint64_t wall_unix_s, uint64_t now_ms, char id[MESSAGE_ID_TEXT_LEN + 1]);
 

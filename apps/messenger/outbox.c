@@ -378,6 +378,20 @@ void outbox_hurry(struct messenger *m, struct friend *f)
     friend_touch(m, f, DIRTY_FLIGHTS);
 }
 
+void outbox_give_up(struct messenger *m, struct friend *f)
+{
+    while (f->flights.count > 0 && m->failed == ERR_NONE) {
+        uint32_t number = f->flights.at[0].number;
+        struct message_record msg;
+        enum err e = message_load(m, &f->talk, number, &msg);
+
+        if (e == ERR_NOT_FOUND)
+            flight_end(m, f, number);
+        else if (messenger_fail(m, e) == ERR_NONE)
+            expire(m, f, number, &msg, REASON_BLOCKED);
+    }
+}
+
 static void life_ended(struct messenger *m, struct friend *f, uint32_t number)
 {
     struct message_record msg;
@@ -583,6 +597,8 @@ enum err messenger_send_text(struct messenger *m, uint32_t friend_number, struct
         return ERR_TOO_LARGE;
     if (text.len == 0 || !text_is_utf8(text))
         return ERR_MALFORMED;
+    if (f->r.flags & FRIEND_IS_BLOCKED)
+        return ERR_REFUSED;
     if (f->flights.count >= MESSAGES_WAITING_MAX)
         return ERR_STATE;
     memset(&msg, 0, sizeof msg);

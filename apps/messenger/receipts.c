@@ -23,7 +23,7 @@ static bool has_id(const struct message_id *ids, size_t count, const struct mess
 
 void receipts_ack(struct messenger *m, struct friend *f, const struct message_id *id)
 {
-    if (f->r.flags & FRIEND_REQUEST || has_id(f->talk.r.acks, f->talk.r.ack_count, id))
+    if (f->r.flags & (FRIEND_REQUEST | FRIEND_IS_BLOCKED) || has_id(f->talk.r.acks, f->talk.r.ack_count, id))
         return;
     if (f->talk.r.ack_count == ACKS_PENDING_MAX)
         return;   /* the batch is stuck for want of room; the repeat asks again */
@@ -87,7 +87,7 @@ void receipts_owe_card(struct messenger *m, struct friend *f)
 {
     uint8_t mark[8];
 
-    if (f->r.flags & FRIEND_REQUEST || !(f->r.flags & FRIEND_HEARD))
+    if (f->r.flags & (FRIEND_REQUEST | FRIEND_IS_BLOCKED) || !(f->r.flags & FRIEND_HEARD))
         return;
     self_card_mark(m, mark);
     if (f->r.card_due_s != 0 && (f->r.card_tries == 0 || memcmp(mark, f->r.card_mark, sizeof mark) == 0))

@@ -74,7 +74,8 @@ enum friend_flag {
     FRIEND_REQUEST  = 8,
     FRIEND_BY_INVITE = 16,  /* came by invite_inbox, which still exists */
     FRIEND_HAS_CARD = 32,   /* acknowledged the card of card_mark */
-    FRIEND_FLAGS    = 63,
+    FRIEND_IS_BLOCKED = 64, /* nothing of theirs is shown, nothing of ours goes to them */
+    FRIEND_FLAGS    = 127,
 };
 
 struct friend_record {
@@ -124,7 +125,7 @@ enum message_flag {
 
 enum message_reason {
     REASON_NONE, REASON_FULL, REASON_NOBODY, REASON_NO_ANSWER, REASON_BAD_CARD, REASON_TOO_MANY, REASON_VERSION,
-    REASON_STAMP,
+    REASON_STAMP, REASON_BLOCKED,
     REASON_COUNT,
 };
 

@@ -267,6 +267,8 @@ void     message_draw_id(struct messenger *m, struct message_id *id);
 enum err messenger_queue_media(struct messenger *m, struct friend *f, const struct message_id *id, struct bytes caption, uint32_t life_s,
                                bool is_preparing, uint32_t *life);
 void     messenger_release_media(struct messenger *m, uint32_t friend_number, const struct message_id *id);
+/* All unanswered messages are over, and no longer carried: the friend is blocked. */
+void     outbox_give_up(struct messenger *m, struct friend *f);
 void     outbox_wake(struct messenger *m, struct friend *f);
 void     outbox_on_carried(struct messenger *m, const struct node_event *event);
 void     outbox_on_stamp_wanted(struct messenger *m, const struct node_event *event);

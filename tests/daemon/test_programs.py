@@ -201,6 +201,11 @@ def stranger(world, ana):
     assert "staffetta accept Eve" in ana.run("friends"), "what to do is said"
     ana.run("accept", "eve")
     assert "not accepted" not in ana.run("inbox") and "no answer yet" not in ana.run("friends")
+    ana.run("block", "eve")
+    assert "staffetta unblock Eve" in ana.run("friends")
+    assert [f["blocked"] for f in ana.ask("friends") if f["name"] == "Eve"] == [True]
+    refused(ana, 5, "send", "eve", "no", says="unblock")
+    assert "blocked" not in ana.run("unblock", "eve")
     refused(ana, 2, "remove", "eve", says="--yes")
     ana.run("remove", "eve", "--yes")
     refused(ana, 4, "remove", "eve", "--yes")

@@ -107,6 +107,60 @@ static void check_stranger(void)
     town_clear(&t);
 }
 
+static bool is_blocked(struct town *t, int who, const char *name)
+{
+    struct friend_info info;
+
+    CHECK_ERR("", messenger_friend_info(t->people[who].m, town_friend(t, who, name), &info), ERR_NONE);
+    return info.is_blocked;
+}
+
+/* Who is blocked is not shown, gets nothing back and cannot tell; what is repeated after unblocking comes. */
+static void check_blocking(void)
+{
+    static struct town t;
+    char before[MESSAGE_ID_TEXT_LEN + 1], during[MESSAGE_ID_TEXT_LEN + 1], waiting[MESSAGE_ID_TEXT_LEN + 1],
+        after[MESSAGE_ID_TEXT_LEN + 1], unused[MESSAGE_ID_TEXT_LEN + 1];
+
+    town_init(&t, 9);
+    int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
+    town_introduce(&t, ana, ben);
+    town_send(&t, ana, "Ben", "before", before);
+    town_meet(&t, ana, ben, 60);
+    town_run(&t, 30);
+    town_meet(&t, ana, ben, 60);
+    REQUIRE(town_state(&t, ana, before) == MESSAGE_DELIVERED);
+
+    town_send(&t, ben, "Ana", "on its way", waiting);
+    CHECK_ERR("", messenger_friend_block(t.people[ben].m, town_friend(&t, ben, "Ana"), true), ERR_NONE);
+    CHECK(town_turn(&t, ben));
+    CHECK_CASE("what waits is given up", town_state(&t, ben, waiting) == MESSAGE_EXPIRED && *town_message(&t, ben, waiting).reason != '\0');
+    town_reopen(&t, ben);
+    CHECK_CASE("outlasts a restart", is_blocked(&t, ben, "Ana"));
+    CHECK_ERR("", messenger_send_text(t.people[ben].m, town_friend(&t, ben, "Ana"), bytes_of_text("no"), 0, town_wall(&t, ben),
+                                      t.net.now_ms, unused), ERR_REFUSED);
+    town_send(&t, ana, "Ben", "during", during);
+    town_meet(&t, ana, ben, 60);
+    town_read_all(&t, ben, "Ana");
+    town_run(&t, 6 * HOUR);
+    town_meet(&t, ana, ben, 60);
+    CHECK_CASE("not shown", town_count(&t, ben, "Ana", "during", true) == 0);
+    CHECK_CASE("not told", town_state(&t, ana, during) == MESSAGE_CARRIED);
+    CHECK_CASE("given up is not sent", town_count(&t, ana, "Ben", "on its way", true) == 0);
+
+    CHECK_ERR("", messenger_friend_block(t.people[ben].m, town_friend(&t, ben, "Ana"), false), ERR_NONE);
+    CHECK(town_turn(&t, ben) && !is_blocked(&t, ben, "Ana"));
+    town_send(&t, ana, "Ben", "after", after);
+    town_meet(&t, ana, ben, 60);
+    town_run(&t, 30);
+    town_meet(&t, ana, ben, 60);
+    CHECK(town_count(&t, ben, "Ana", "after", true) == 1 && town_state(&t, ana, after) == MESSAGE_DELIVERED);
+    town_send(&t, ben, "Ana", "and back", waiting);
+    town_meet(&t, ana, ben, 60);
+    CHECK(town_count(&t, ana, "Ben", "and back", true) == 1);
+    town_clear(&t);
+}
+
 static void check_invite(void)
 {
     static struct town t;
@@ -656,6 +710,7 @@ int main(void)
     check_first_contact(false);
     check_first_contact(true);
     check_stranger();
+    check_blocking();
     check_invite();
     for (uint64_t seed = 20; seed < 24; seed++)
         check_both_at_once(seed);
