@@ -64,7 +64,8 @@ static void write_gateway(struct writer *w, const struct gateway *g)
     uint8_t flags = g->is_pinned ? FLAG_PIN : 0;
 
     for (size_t i = 0; i < g->address_count; i++)
-        flags |= g->addresses[i].is_plain ? (uint8_t)(FLAG_PLAIN << i) : 0;
+        if (g->addresses[i].is_plain)
+            flags = (uint8_t)(flags | FLAG_PLAIN << i);
     writer_u8(w, flags);
     writer_copy(w, bytes_of(g->key, sizeof g->key));
     writer_copy(w, bytes_of(g->id, sizeof g->id));
