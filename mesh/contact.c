@@ -32,6 +32,7 @@ enum err contact_new(struct contact **out, struct core *core, uint32_t id, const
     c->is_friend = is_peer;   /* the operators' word */
     c->is_address_written = !advert_is_heard(how->is_initiator ? how->advert_theirs : how->advert_ours);
     c->opened_ms = c->useful_ms = c->heard_ms = core->now_ms;
+    c->budget = (struct node_link_budget){ UINT32_MAX, UINT64_MAX, UINT64_MAX };
     c->fetch = buffer_of_limit(CURSOR_LEN + MAILBOX_PREFIXES_MAX * FETCH_ENTRY_LEN);
     if ((e = link_new(&c->link, &p, &core->rng)) != ERR_NONE) {
         free(c);

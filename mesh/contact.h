@@ -99,6 +99,7 @@ struct contact {
     uint32_t rtt_ms;
     uint64_t bytes_in, bytes_out, bundles_in, bundles_out;
     bool is_friend;
+    struct node_link_budget budget;
     bool is_address_written;            /* the caller knew an address, not an advert: it calls again for ever */
     uint8_t pushes_welcome;             /* KiB, as we stated; 0 before */
 
@@ -180,6 +181,14 @@ static inline bool contact_is_allowed(const struct contact *c, uint32_t len)
 {
     return c->how.kind != LINK_CLIENT || c->how.allowance == UINT64_MAX ||
            (c->kept_bytes <= c->how.allowance && len <= c->how.allowance - c->kept_bytes);
+}
+
+/* What a metered link may still carry (node_link_limit): what was asked for counts as if it were here. */
+static inline bool contact_has_budget(const struct contact *c, uint32_t len)
+{
+    uint64_t carried = c->bytes_in + c->bytes_out + c->take.asked_bytes;
+
+    return carried < (len > c->budget.small_len ? c->budget.large_until : c->budget.all_until);
 }
 
 /* Reconciled, and nothing is under way either way. */

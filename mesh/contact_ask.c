@@ -142,7 +142,7 @@ static enum weighed weigh(struct contact *c, struct pending *p, const struct adm
     }
     if (room_left(c, facts, p->which) < len)
         return WEIGHED_STOP;
-    if (core_is_fetched_elsewhere(c->core, c, &p->id) ||
+    if (core_is_fetched_elsewhere(c->core, c, &p->id) || !contact_has_budget(c, len) ||
         (c->how.is_slow && len >= BETTER_LEN_MIN && is_better_link_likely(c))) {
         ask_set_state(t, p, PENDING_WAITING);
         return WEIGHED_NOT;

@@ -45,6 +45,8 @@ bool give_is_givable(struct contact *c, const struct store_entry *e)
     struct route_peer peer;
 
     contact_route_peer(c, &peer);
+    if (!contact_has_budget(c, e->len))
+        return false;
     if (e->deadline_s <= store_clock_s(c->core->store))
         return false;
     if (e->budget <= 1) {

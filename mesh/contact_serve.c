@@ -137,11 +137,19 @@ enum err serve_on_ask(struct contact *c, uint8_t which, bool is_name, struct sid
     return e == ERR_FULL ? ERR_TOO_LARGE : e;
 }
 
+/* What was promised while the link still had the budget for it may have none by now. */
+static const struct store_entry *wanted_entry(const struct contact *c, const struct wanted *want)
+{
+    const struct store_entry *e = give_entry(c, want->seq);
+
+    return e != NULL && contact_has_budget(c, e->len) ? e : NULL;
+}
+
 static void write_wanted(struct contact *c, struct ring *queue, struct writer *w)
 {
     while (queue->len > 0) {
         struct wanted want = *(struct wanted *)ring_at(queue, 0);
-        const struct store_entry *e = give_entry(c, want.seq);
+        const struct store_entry *e = wanted_entry(c, &want);
         enum sent sent = e != NULL ? give_whole(c, e, w) : SENT_IMPOSSIBLE;
 
         if (sent == SENT_NO_ROOM)
@@ -161,7 +169,7 @@ static bool begin_part(struct contact *c)
     while (!g->part.is_active && g->large.len > 0) {
         g->part.want = *(struct wanted *)ring_at(&g->large, 0);
         ring_pop(&g->large);
-        const struct store_entry *e = give_entry(c, g->part.want.seq);
+        const struct store_entry *e = wanted_entry(c, &g->part.want);
         if (e != NULL)
             g->part.carry = route_carry(e, store_clock_s(c->core->store));
         if (e == NULL || g->part.carry.life == 0) {

@@ -256,6 +256,14 @@ enum err node_link_fetch(struct node *n, uint32_t link, const struct mailbox_pre
     return ERR_NONE;
 }
 
+void node_link_limit(struct node *n, uint32_t link, const struct node_link_budget *budget)
+{
+    struct contact *c = find(n, link);
+
+    if (c != NULL)
+        c->budget = *budget;
+}
+
 void node_link_allow(struct node *n, uint32_t link, uint64_t more)
 {
     struct contact *c = clients_find(&n->core.clients, link);

@@ -107,6 +107,13 @@ struct mailbox_prefix { uint32_t prefix; uint8_t bits; };
 enum err node_link_fetch(struct node *n, uint32_t link, const struct mailbox_prefix *prefixes, size_t count,
                          const uint8_t cursor[MAILBOX_CURSOR_LEN]);
 
+/* What a metered link may carry, in octets of its frames, both ways, counted from its beginning. After `large_until` bundles of more
+ * than `small_len` are neither given nor asked for, after `all_until` none is; the last of either kind may pass it. Small ones that
+ * the other side pushes unasked come all the same: close the link. A link has no such limit at first; what was held back is looked
+ * at again on the next one. */
+struct node_link_budget { uint32_t small_len; uint64_t large_until, all_until; };
+void node_link_limit(struct node *n, uint32_t link, const struct node_link_budget *budget);
+
 /* A client may bring so many bytes of bundles more; UINT64_MAX: no limit. */
 void node_link_allow(struct node *n, uint32_t link, uint64_t more);
 

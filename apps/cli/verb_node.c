@@ -354,6 +354,17 @@ static void print_gateway(const json_t *g)
     puts(json_flag(g, "ready") ? "  linked" : json_flag(g, "linked") ? "  connecting" : "");
 }
 
+static void print_budget(const json_t *b)
+{
+    char used[UNITS_SIZE_TEXT_MAX], bytes[UNITS_SIZE_TEXT_MAX];
+
+    if (!json_is_object(b))
+        return;
+    units_size_text(used, json_count(b, "used"));
+    units_size_text(bytes, json_count(b, "bytes"));
+    printf("data today: %s of %s%s\n", used, bytes, strcmp(json_text(b, "state"), "small") == 0 ? "; what is left is for texts" : "");
+}
+
 int verb_gateways(struct cli *c)
 {
     json_t *reply, *g;
@@ -369,6 +380,8 @@ int verb_gateways(struct cli *c)
         else
             print_gateway(g);
     }
+    if (status == EXIT_DONE && !c->is_json)
+        print_budget(json_object_get(reply, "budget"));
     if (status == EXIT_DONE && !c->is_json && json_array_size(list) == 0)
         puts("None: this node meets neighbours on local networks and by stick. `staffetta gateway add LINK` takes an invite.");
     else if (status == EXIT_DONE && !c->is_json && !is_linked && json_text(reply, "last_error")[0] != '\0') {

@@ -14,6 +14,15 @@ static json_t *gateway_json(const struct gateway *g, const struct uplink_info *i
     return json_pack("{s:o, s:b, s:b}", "addresses", addresses, "linked", is_linked, "ready", is_linked && info->is_ready);
 }
 
+static json_t *budget_json(const struct parts *p)
+{
+    static const char *const states[] = { [BUDGET_OPEN] = "open", [BUDGET_SMALL] = "small", [BUDGET_SPENT] = "spent" };
+    uint64_t limit = p->config->uplink_budget_bytes;
+
+    return limit == 0 ? json_null() : json_pack("{s:I, s:I, s:s}", "bytes", (json_int_t)limit, "used", (json_int_t)p->budget.used,
+                                                "state", states[budget_state(&p->budget, limit)]);
+}
+
 void api_gateways(struct api_call *c)
 {
     struct parts *p = c->parts;
@@ -35,8 +44,8 @@ void api_gateways(struct api_call *c)
         profile_wipe(list, UPLINK_GATEWAYS_MAX * sizeof *list);
         free(list);
     }
-    api_answer(c, 200, json_pack("{s:o, s:s, s:b, s:i}", "gateways", out, "last_error", info.last_error, "trying", info.is_trying,
-                                 "next_try_ms", (int)info.pause_ms));
+    api_answer(c, 200, json_pack("{s:o, s:s, s:b, s:i, s:o}", "gateways", out, "last_error", info.last_error, "trying", info.is_trying,
+                                 "next_try_ms", (int)info.pause_ms, "budget", budget_json(p)));
 }
 
 void api_gateway_add(struct api_call *c)

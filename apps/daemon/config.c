@@ -60,6 +60,10 @@ const struct config_key config_keys[] = {
     { "bridge", CONFIG_SWITCH, FIELD(is_bridge), NULL, "no", 0, 0, "fetch all that a gateway has, for the neighbours here",
       "Otherwise a node hands over to its gateway what it carries for anybody, and fetches only its own, hidden among "
       "decoys. A bridge brings a village on the internet's edge everybody's.", true },
+    { "uplink-budget", CONFIG_SIZE, FIELD(uplink_budget_bytes), "SIZE", "0", 0, UINT64_C(1) << 50,
+      "data a day to and from gateways, on metered links; 0: no limit",
+      "The last tenth is kept for texts and calls for help. When all is used the link stays down until midnight UTC; neighbours are still "
+      "served. Counted with what TLS and TCP add.", true },
     { "capacity", CONFIG_SIZE, FIELD(capacity_bytes), "SIZE", "512M", UINT64_C(1) << 20, UINT64_C(1) << 44,
       "disk for bundles, such as 512M or 4G",
       "Shared out: 5 % SOS, 10 % your own, 35 % friends', 40 % strangers', 10 % public; an unused share is lent.", true },

@@ -41,6 +41,7 @@ struct config {
     char gateways[PROFILE_PATH_MAX];         /* a file of links; empty: none */
     struct proxy proxy;                      /* towards the gateways */
     bool     is_bridge;
+    uint64_t uplink_budget_bytes;            /* a day; 0: no limit */
     uint64_t capacity_bytes;
     uint64_t media_budget_bytes;
     uint64_t receipt_delay_s;

@@ -12,6 +12,7 @@
 
 enum {
     WALL_EVERY_S    = 300,
+    BUDGET_EVERY_S  = 1,
     POWER_EVERY_S   = 60,
     RETRY_FIRST_MS  = 500,
     RETRY_LAST_MS   = 30000,
@@ -24,7 +25,7 @@ struct engine {
     struct event_base *base;
     struct parts *parts;
     struct engine_hooks hooks;
-    struct event *person_timer, *epoch_timer, *wall_timer, *power_timer, *retry_timer, *stamp_timer;
+    struct event *person_timer, *epoch_timer, *wall_timer, *power_timer, *budget_timer, *retry_timer, *stamp_timer;
     uint32_t retry_ms;           /* 0: all is well */
 };
 
@@ -353,6 +354,29 @@ static void on_wall(evutil_socket_t fd, short what, void *ctx)
     engine_poke(e);
 }
 
+static void on_budget(evutil_socket_t fd, short what, void *ctx)
+{
+    struct engine *e = ctx;
+
+    (void)fd;
+    (void)what;
+    gateways_budget(e->parts);
+    if (e->parts->host != NULL)
+        host_poke(e->parts->host);
+}
+
+/* Nobody wakes up for it where there is no limit. */
+static void arm_budget(struct engine *e)
+{
+    struct timeval every = { BUDGET_EVERY_S, 0 };
+
+    gateways_budget(e->parts);
+    if (e->parts->config->uplink_budget_bytes > 0)
+        event_add(e->budget_timer, &every);
+    else
+        event_del(e->budget_timer);
+}
+
 /* ---- Public ---- */
 
 enum err engine_new(struct engine **out, struct event_base *base, struct parts *parts, const struct engine_hooks *hooks)
@@ -370,10 +394,11 @@ enum err engine_new(struct engine **out, struct event_base *base, struct parts *
     e->epoch_timer = evtimer_new(base, on_epoch, e);
     e->wall_timer = event_new(base, -1, EV_PERSIST, on_wall, e);
     e->power_timer = event_new(base, -1, EV_PERSIST, on_power, e);
+    e->budget_timer = event_new(base, -1, EV_PERSIST, on_budget, e);
     e->retry_timer = evtimer_new(base, on_retry, e);
     e->stamp_timer = evtimer_new(base, on_stamp, e);
     if (e->person_timer == NULL || e->epoch_timer == NULL || e->wall_timer == NULL || e->power_timer == NULL ||
-        e->retry_timer == NULL || e->stamp_timer == NULL) {
+        e->budget_timer == NULL || e->retry_timer == NULL || e->stamp_timer == NULL) {
         err = ERR_NO_MEMORY;
         goto fail;
     }
@@ -387,6 +412,7 @@ enum err engine_new(struct engine **out, struct event_base *base, struct parts *
     }
     event_add(e->wall_timer, &wall_every);
     event_add(e->power_timer, &power_every);
+    arm_budget(e);
     arm_epoch(e);
     *out = e;
     return ERR_NONE;
@@ -401,7 +427,8 @@ void engine_free(struct engine *e)
         return;
     if (e->person_timer != NULL && e->stamp_timer != NULL)
         close_all(e, true);
-    struct event *timers[] = { e->person_timer, e->epoch_timer, e->wall_timer, e->power_timer, e->retry_timer, e->stamp_timer };
+    struct event *timers[] = { e->person_timer, e->epoch_timer, e->wall_timer, e->power_timer, e->budget_timer, e->retry_timer,
+                               e->stamp_timer };
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++)
         if (timers[i] != NULL)
             event_free(timers[i]);
@@ -447,6 +474,8 @@ enum err engine_reload(struct engine *e, const struct config *old, char why[256]
         }
         return err;
     }
+    if (c->uplink_budget_bytes != old->uplink_budget_bytes)
+        arm_budget(e);
     if (is_lan_changed(c, old)) {
         lan_free(p->lan);
         p->lan = NULL;

@@ -7,7 +7,7 @@
 
 #include "apps/service/clock.h"
 
-enum { LINK_FILE_MAX = 64 * 1024 };
+enum { LINK_FILE_MAX = 64 * 1024, BUDGET_KEEP_BYTES = 1024 * 1024, BUDGET_KEEP_SHARE = 20, BUDGET_DAY_S = 86400 };
 
 struct listing { struct parts *parts; struct gateway *at; size_t count; };
 
@@ -130,6 +130,63 @@ static uint32_t gateway_day(const struct parts *p)
     if (info.link != 0 && node_link_info(p->node, info.link, &link) && link.peer_clock_min != UINT32_MAX)
         return link.peer_clock_min / (24 * 60);
     return day_of_unix(clock_wall_unix_s());
+}
+
+static void budget_path(const struct parts *p, char to[PROFILE_PATH_MAX + 16])
+{
+    snprintf(to, PROFILE_PATH_MAX + 16, "%s/uplink-use", p->paths->folder);
+}
+
+/* Counts what the link has carried and tells it what is left. Returns the link; 0: there is none. */
+static uint32_t budget_apply(struct parts *p)
+{
+    struct node_link_info link;
+    struct node_link_budget left;
+    struct uplink_info info;
+
+    uplink_info(p->uplink, &info);
+    bool is_linked = info.link != 0 && node_link_info(p->node, info.link, &link);
+    budget_count(&p->budget, clock_wall_unix_s() / BUDGET_DAY_S, is_linked ? info.link : 0, is_linked ? link.bytes_in + link.bytes_out : 0);
+    if (!is_linked)
+        return 0;
+    budget_left(&p->budget, p->config->uplink_budget_bytes, &left);
+    node_link_limit(p->node, info.link, &left);
+    return info.link;
+}
+
+void gateways_link_ready(struct parts *p)
+{
+    if (p->config->uplink_budget_bytes > 0)
+        (void)budget_apply(p);
+}
+
+void gateways_budget(struct parts *p)
+{
+    uint64_t limit = p->config->uplink_budget_bytes;
+    uint64_t keep_bytes = limit / BUDGET_KEEP_SHARE < BUDGET_KEEP_BYTES ? limit / BUDGET_KEEP_SHARE : BUDGET_KEEP_BYTES;
+    struct budget *b = &p->budget;
+    char path[PROFILE_PATH_MAX + 16];
+
+    if (p->uplink == NULL)
+        return;
+    if (limit == 0) {
+        (void)budget_apply(p);
+        uplink_pause(p->uplink, NULL);
+        return;
+    }
+    budget_path(p, path);
+    if (b->day == 0 && b->used == 0 && budget_read(b, path) == ERR_CORRUPT)
+        log_line(p->log, LOG_LEVEL_WARNING, "%s is damaged: today's use of the data budget begins at nothing", path);
+    enum budget_state before = budget_state(b, limit);
+    uint32_t link = budget_apply(p);
+    enum budget_state state = budget_state(b, limit);
+    if (b->used < b->kept || b->used - b->kept > keep_bytes || state != before)
+        if (budget_write(b, path) != ERR_NONE)
+            log_line(p->log, LOG_LEVEL_DEBUG, "today's use of the data budget is not kept");
+    uplink_pause(p->uplink, state == BUDGET_SPENT ? "the data budget of the day is used up (uplink-budget); it goes on after midnight UTC" : NULL);
+    /* What was held back is offered on a new link. */
+    if (before == BUDGET_SMALL && state == BUDGET_OPEN && link != 0)
+        host_link_drop(p->host, link);
 }
 
 void gateways_ask(struct parts *p)

@@ -27,6 +27,12 @@ enum err gateways_link(struct parts *p, const char *host, char to[GATEWAY_LINK_T
 /* By "HOST" or "HOST:PORT" of any of its addresses. ERR_NOT_FOUND, ERR_STATE. */
 enum err gateways_remove(struct parts *p, const char *host, size_t *count);
 
+/* A link to a gateway begins: it learns what is left of the day's data, before it carries anything. */
+void     gateways_link_ready(struct parts *p);
+
+/* Keeps the day's use within the budget that is configured. Every second or so. */
+void     gateways_budget(struct parts *p);
+
 /* All that are known: those of the archive first. Returns how many. */
 size_t   gateways_list(struct parts *p, struct gateway out[UPLINK_GATEWAYS_MAX]);
 

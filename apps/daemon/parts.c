@@ -39,8 +39,10 @@ void parts_on_event(struct parts *p, const struct node_event *event)
         uplink_on_event(p->uplink, event);
         uplink_info(p->uplink, &info);
         /* Its clock may be right where ours is not. */
-        if (event->kind == NODE_LINK_READY && info.link == event->link)
+        if (event->kind == NODE_LINK_READY && info.link == event->link) {
             p->is_mailbox_stale = true;
+            gateways_link_ready(p);
+        }
         if (event->kind == NODE_CURSOR && info.link == event->link)
             gateways_keep_cursor(p, info.gateway_key);
     }

@@ -6,6 +6,7 @@
 #ifndef STA_DAEMON_PARTS_H
 #define STA_DAEMON_PARTS_H
 
+#include "apps/daemon/budget.h"
 #include "apps/daemon/config.h"
 #include "apps/messenger/messenger.h"
 #include "apps/profile/profile.h"
@@ -38,6 +39,7 @@ struct parts {
     enum power_source power;             /* what its search follows */
     struct spool_watch *watch;
     struct uplink *uplink;
+    struct budget budget;        /* of the uplink */
     bool is_mailbox_stale;       /* the gateway should be asked for other buckets: after the turn */
 
     struct vault *vault;

@@ -63,7 +63,7 @@ struct uplink {
 
     struct try tries[TRIES_MAX];
     size_t next;                   /* of all addresses, in the order of this race */
-    bool is_racing;
+    bool is_racing, is_paused;
     uint64_t race_since_ms;
     size_t won_gateway, won_address;   /* what worked last, with TLS */
 
@@ -509,7 +509,7 @@ static void race_go_on(struct uplink *u)
 
 static void race_start(struct uplink *u)
 {
-    if (u->link != 0 || u->is_racing || u->known_count == 0)
+    if (u->link != 0 || u->is_racing || u->is_paused || u->known_count == 0)
         return;
     u->is_racing = true;
     u->race_since_ms = host_now_ms(u->host);
@@ -537,7 +537,7 @@ static void on_news(evutil_socket_t fd, short what, void *ctx)
 
     (void)what;
     netif_news_drain(fd);
-    if (u->link == 0 && !u->is_racing && u->known_count > 0) {
+    if (u->link == 0 && !u->is_racing && !u->is_paused && u->known_count > 0) {
         u->pause_ms = UPLINK_PAUSE_MS;
         set_timer(u, NEWS_PAUSE_MS);
     }
@@ -555,7 +555,8 @@ static void on_link_gone(void *ctx, uint32_t link)
         u->pause_ms = UPLINK_PAUSE_MS;
     u->link = 0;
     u->is_ready = false;
-    race_lost(u);
+    if (!u->is_paused)
+        race_lost(u);
 }
 
 static uint8_t shortest(const struct mailbox_prefix *prefixes, size_t count)
@@ -681,6 +682,25 @@ void uplink_set_proxy(struct uplink *u, const struct proxy *proxy)
         set_timer(u, 0);
 }
 
+void uplink_pause(struct uplink *u, const char *why)
+{
+    bool was_paused = u->is_paused;
+
+    u->is_paused = why != NULL;
+    if (u->is_paused) {
+        snprintf(u->last_error, sizeof u->last_error, "%s", why);
+        stop_tries(u);
+        event_del(u->timer);
+        if (u->link != 0)
+            host_link_drop(u->host, u->link);
+    } else if (was_paused) {
+        u->last_error[0] = '\0';
+        u->pause_ms = UPLINK_PAUSE_MS;
+        if (u->known_count > 0)
+            set_timer(u, 0);
+    }
+}
+
 enum err uplink_set_prefixes(struct uplink *u, const struct mailbox_prefix *prefixes, size_t count)
 {
     if (count > MAILBOX_PREFIXES_MAX)
@@ -717,7 +737,8 @@ void uplink_info(const struct uplink *u, struct uplink_info *out)
         memcpy(out->gateway_key, u->known[u->link_gateway].gateway.key, sizeof out->gateway_key);
     out->is_ready = u->is_ready;
     out->is_trying = u->is_racing;
-    out->pause_ms = u->link == 0 && !u->is_racing && u->wake_at_ms > now_ms ? (uint32_t)(u->wake_at_ms - now_ms) : 0;
+    out->is_paused = u->is_paused;
+    out->pause_ms = u->link == 0 && !u->is_racing && !u->is_paused && u->wake_at_ms > now_ms ? (uint32_t)(u->wake_at_ms - now_ms) : 0;
     out->links = u->links;
     memcpy(out->last_error, u->last_error, sizeof out->last_error);
 }

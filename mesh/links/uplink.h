@@ -37,6 +37,9 @@ enum err uplink_set_gateways(struct uplink *u, const struct gateway *list, size_
  * goes out beside it: no name is looked up here but the proxy's own. */
 void     uplink_set_proxy(struct uplink *u, const struct proxy *proxy);
 
+/* No link, and no try for one, for this reason (a sentence for a person, copied); NULL: as usual. */
+void     uplink_pause(struct uplink *u, const char *why);
+
 /* What to fetch, from now on. ERR_TOO_LARGE: more than MAILBOX_PREFIXES_MAX; ERR_NO_MEMORY. */
 enum err uplink_set_prefixes(struct uplink *u, const struct mailbox_prefix *prefixes, size_t count);
 
@@ -58,7 +61,7 @@ struct uplink_info {
     size_t   gateway;         /* which, when there is a link */
     uint8_t  gateway_key[GATEWAY_PUBLIC_LEN];   /* its key */
     bool     is_ready;
-    bool     is_trying;
+    bool     is_trying, is_paused;
     uint32_t pause_ms;        /* until the next try, when none is under way */
     uint64_t links;           /* made since the start */
     char     last_error[UPLINK_ERROR_MAX]; /* why the last address failed; empty: none did */

@@ -5,6 +5,7 @@ when we are root, or just a loopback port otherwise. It starts the real staffett
 staffetta, and stops by process id everything that it started.
 """
 import atexit
+import http.client
 import json
 import os
 import random
@@ -69,6 +70,19 @@ class Failed(Exception):
         self.status, self.out, self.err = status, out, err
 
 
+class LocalApi(http.client.HTTPConnection):
+    """HTTP on a daemon's socket."""
+
+    def __init__(self, path):
+        super().__init__("staffetta", timeout=60)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
 class Person:
     def __init__(self, world, name):
         self.world, self.name = world, name
@@ -95,6 +109,16 @@ class Person:
     def ask(self, *arguments):
         """The same with --json: a list of the objects it printed."""
         return [json.loads(line) for line in self.run("--json", *arguments).splitlines() if line.strip()]
+
+    def api(self, method, path, body=None):
+        """What the daemon itself answers, past the command line; only success is expected."""
+        api = LocalApi(os.path.join(self.data, "api.sock"))
+        api.request(method, path, None if body is None else json.dumps(body))
+        answer = api.getresponse()
+        text = answer.read().decode()
+        api.close()
+        assert answer.status in (200, 201), f"{method} {path}: {answer.status} {text}"
+        return json.loads(text)
 
     def start(self, *flags):
         """Starts the daemon and waits until its socket answers."""
