@@ -48,6 +48,22 @@ static bool is_repeat(struct messenger *m, const struct friend *f, const struct 
            message_load(m, &f->talk, at.number, &msg) == ERR_NONE && msg.flags & MESSAGE_IS_INCOMING;
 }
 
+/* The body was judged by content_decode. */
+static void take_words(struct message_record *msg, uint8_t type, struct bytes body)
+{
+    struct talk t;
+
+    msg->text = body;
+    if (type != PAYLOAD_TALK || talk_decode(&t, body) != ERR_NONE)
+        return;
+    msg->text = t.text;
+    if (t.has_reply)
+        msg->flags |= MESSAGE_REPLIES;
+    msg->reply_to = t.reply_to;
+    msg->mention_count = t.mention_count;
+    memcpy(msg->mentions, t.mentions, sizeof msg->mentions);
+}
+
 static void take_message(struct messenger *m, struct friend *f, uint32_t index, const struct payload *p,
                          const struct content *c, bool is_unreadable)
 {
@@ -73,9 +89,13 @@ static void take_message(struct messenger *m, struct friend *f, uint32_t index, 
     msg.time_unix_s = p->time_unix_s;
     msg.arrived_unix_s = m->wall_unix_s;
     msg.disappear_s = c->disappear_s;
-    msg.text = is_unreadable ? bytes_of(NULL, 0) : c->body;
-    if (message_append_incoming(m, &f->talk, &msg, index) == ERR_NONE && wants_ack)
+    if (!is_unreadable)
+        take_words(&msg, p->type, c->body);
+    if (message_append_incoming(m, &f->talk, &msg, index) != ERR_NONE)
+        return;
+    if (wants_ack)
         receipts_ack(m, f, &c->id);
+    remarks_catch_up(m, &f->talk, &c->id);
 }
 
 /* The message is the caption; what it announces is kept beside it. */
@@ -92,6 +112,18 @@ static void take_media(struct messenger *m, struct friend *f, uint32_t index, co
     take_message(m, f, index, p, &caption, false);
     if (is_new && message_place(m, &c->id, &at) == ERR_NONE)
         media_in_announced(m, f, &c->id, c->body, LIFE_DEFAULT_S);
+}
+
+static void take_remark(struct messenger *m, struct friend *f, const struct payload *p, const struct content *c)
+{
+    struct order when = { p->time_unix_s, c->id };
+    struct remark r;
+
+    if (remark_decode(&r, c->body) != ERR_NONE)
+        return;
+    remark_take(m, &f->talk, &r, AUTHOR_FRIEND, &when);
+    if (p->flags & PAYLOAD_WANTS_ACK)
+        receipts_ack(m, f, &c->id);
 }
 
 static void take_reads(struct messenger *m, struct friend *f, struct bytes ids)
@@ -152,10 +184,12 @@ static void take_payload(struct messenger *m, const struct arrival *a)
         memcpy(c.id.octets, a->opened.message_id, sizeof c.id.octets);
     if (e == ERR_VERSION)
         take_message(m, a->f, a->index, &p, &c, true);
-    else if (p.type == PAYLOAD_TEXT)
+    else if (p.type == PAYLOAD_TEXT || p.type == PAYLOAD_TALK)
         take_message(m, a->f, a->index, &p, &c, false);
     else if (p.type == PAYLOAD_MEDIA)
         take_media(m, a->f, a->index, &p, &c);
+    else if (p.type == PAYLOAD_REMARK)
+        take_remark(m, a->f, &p, &c);
     else if (p.type == PAYLOAD_MEDIA_REPORT)
         media_take_report(m, a->f, c.body);
     else if (p.type == PAYLOAD_READ)

@@ -5,31 +5,39 @@
 
 #include "apps/media/manifest.h"
 #include "apps/media/report.h"
+#include "apps/messenger/remark.h"
+#include "apps/messenger/talk.h"
 #include "crypto/text.h"
 
 enum { FLAGS_KNOWN = PAYLOAD_DISAPPEARS | PAYLOAD_WANTS_ACK };
 
 static bool has_id(uint8_t type, uint8_t flags)
 {
-    return type == PAYLOAD_TEXT || type == PAYLOAD_MEDIA || (flags & PAYLOAD_WANTS_ACK) != 0;
+    return type == PAYLOAD_TEXT || type == PAYLOAD_MEDIA || type == PAYLOAD_TALK || type == PAYLOAD_REMARK || (flags & PAYLOAD_WANTS_ACK) != 0;
 }
 
 static bool is_type_known(uint8_t type)
 {
-    return type <= PAYLOAD_RESET || type == PAYLOAD_MEDIA || type == PAYLOAD_MEDIA_REPORT;
+    return type <= PAYLOAD_RESET || type == PAYLOAD_MEDIA || type == PAYLOAD_MEDIA_REPORT || type == PAYLOAD_TALK || type == PAYLOAD_REMARK;
 }
 
-static bool body_is_sound(uint8_t type, struct bytes body)
+static enum err sound(bool is_sound) { return is_sound ? ERR_NONE : ERR_MALFORMED; }
+
+static enum err body_judge(uint8_t type, struct bytes body)
 {
     struct manifest manifest;
+    struct remark remark;
+    struct talk talk;
 
     switch (type) {
-    case PAYLOAD_TEXT: return body.len > 0 && body.len <= TEXT_LEN_MAX && text_is_utf8(body);
-    case PAYLOAD_READ: return body.len > 0 && body.len % MESSAGE_ID_LEN == 0;
-    case PAYLOAD_MEDIA: return manifest_decode(&manifest, body) == ERR_NONE;
-    case PAYLOAD_MEDIA_REPORT: return body.len > 0 && body.len <= REPORT_LEN_MAX;
-    case PAYLOAD_CARD: return body.len > 0 && body.len <= CARD_LEN_MAX;
-    default: return body.len == 0;   /* PAYLOAD_NONE, PAYLOAD_RESET */
+    case PAYLOAD_TEXT: return sound(body.len > 0 && body.len <= TEXT_LEN_MAX && text_is_utf8(body));
+    case PAYLOAD_READ: return sound(body.len > 0 && body.len % MESSAGE_ID_LEN == 0);
+    case PAYLOAD_MEDIA: return sound(manifest_decode(&manifest, body) == ERR_NONE);
+    case PAYLOAD_MEDIA_REPORT: return sound(body.len > 0 && body.len <= REPORT_LEN_MAX);
+    case PAYLOAD_CARD: return sound(body.len > 0 && body.len <= CARD_LEN_MAX);
+    case PAYLOAD_TALK: return talk_decode(&talk, body);
+    case PAYLOAD_REMARK: return remark_decode(&remark, body);
+    default: return sound(body.len == 0);   /* PAYLOAD_NONE, PAYLOAD_RESET */
     }
 }
 
@@ -47,14 +55,10 @@ enum err content_decode(struct content *out, const struct payload *p)
     c.body = reader_rest(&r);
     if (!reader_is_done(&r))
         return ERR_MALFORMED;
-    if (!is_type_known(p->type) || (p->flags & ~FLAGS_KNOWN) != 0) {
+    enum err e = !is_type_known(p->type) || (p->flags & ~FLAGS_KNOWN) != 0 ? ERR_VERSION : body_judge(p->type, c.body);
+    if (e == ERR_NONE || e == ERR_VERSION)
         *out = c;
-        return ERR_VERSION;
-    }
-    if (!body_is_sound(p->type, c.body))
-        return ERR_MALFORMED;
-    *out = c;
-    return ERR_NONE;
+    return e;
 }
 
 void content_encode(const struct content *c, uint8_t type, uint8_t flags, struct writer *w)

@@ -1,6 +1,6 @@
 /* apps/messenger/content.h - what a payload says, by type (docs/protocol.md section 9).
  *
- *   [u32 seconds, with flag DISAPPEARS] [message id 8, with TEXT or flag WANTS_ACK] body
+ *   [u32 seconds, with flag DISAPPEARS] [message id 8, with TEXT, MEDIA, TALK, REMARK or flag WANTS_ACK] body
  *
  * The id names the message at both ends, in acknowledgements and read marks. It stays when the same message is
  * sealed again into another bundle, so that a repeat is known as one.
@@ -21,7 +21,7 @@ struct content {
 };
 
 /* ERR_MALFORMED: cut short, a body that its type does not allow (text: UTF-8, not empty, at most TEXT_LEN_MAX; read
- * marks: whole ids). ERR_VERSION: a type or flag this build does not know; then id and body
+ * marks: whole ids). ERR_VERSION: a type, flag or part this build does not know; then id and body
  * are still given, as far as they can be. */
 enum err content_decode(struct content *out, const struct payload *p);
 

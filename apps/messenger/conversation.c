@@ -72,6 +72,22 @@ enum err message_place(struct messenger *m, const struct message_id *id, struct 
     return e == ERR_NONE ? place_decode(out, in) : e;
 }
 
+enum err message_find(struct messenger *m, struct bytes id_text, struct conversation **c, uint32_t *number, struct message_record *msg)
+{
+    struct message_id id;
+    struct place at;
+    enum err e;
+
+    if ((e = message_id_of_text(&id, id_text)) != ERR_NONE || (e = message_place(m, &id, &at)) != ERR_NONE)
+        return e;
+    if ((*c = conversation_by_number(m, at.conversation)) == NULL)
+        return ERR_NOT_FOUND;
+    *number = at.number;
+    if ((e = message_load(m, *c, at.number, msg)) != ERR_NONE)
+        return e;
+    return msg->flags & MESSAGE_IS_REMARK ? ERR_NOT_FOUND : ERR_NONE;
+}
+
 /* Writes a message under a number, and its id. */
 static enum err message_file(struct messenger *m, const struct conversation *c, uint32_t number, const struct message_record *msg)
 {
@@ -89,10 +105,12 @@ static enum err message_file(struct messenger *m, const struct conversation *c, 
 static void message_counted(struct messenger *m, struct conversation *c, const struct message_record *msg)
 {
     c->r.next_number++;
+    conversation_touch(m, c, DIRTY_CONVERSATION);
+    if (msg->flags & MESSAGE_IS_REMARK)
+        return;
     c->r.message_count++;
     if (msg->flags & MESSAGE_IS_INCOMING)
         c->r.unread++;
-    conversation_touch(m, c, DIRTY_CONVERSATION);
     messenger_tell(m, MESSENGER_MESSAGE, c->number, &msg->id);
 }
 
@@ -151,7 +169,7 @@ bool message_is_gone(const struct conversation *c, const struct message_id *id)
     return false;
 }
 
-/* A repeat of a deleted message may still be under way: its id is remembered while that can be. */
+/* A repeat of a deleted message, or a remark on it, may still be under way: its id is remembered while that can be. */
 static void remember_gone(struct messenger *m, struct conversation *c, const struct message_id *id)
 {
     struct gone g = { *id, messenger_clock_s(m) + GONE_S };
@@ -164,6 +182,16 @@ static void remember_gone(struct messenger *m, struct conversation *c, const str
         gone_list_remove(&c->gone, 0);
     messenger_fail(m, gone_list_add(&c->gone, g, GONE_MAX));
     conversation_touch(m, c, DIRTY_GONE);
+}
+
+static void message_discounted(struct messenger *m, struct conversation *c, uint32_t number, const struct message_record *msg)
+{
+    remember_gone(m, c, &msg->id);
+    if (msg->flags & MESSAGE_IS_INCOMING && number > c->r.read_up_to && c->r.unread > 0)
+        c->r.unread--;
+    if (c->r.message_count > 0)
+        c->r.message_count--;
+    messenger_tell(m, MESSENGER_GONE, c->number, &msg->id);
 }
 
 static bool due_forget(struct due_list *l, uint32_t number)
@@ -189,13 +217,6 @@ enum err message_remove(struct messenger *m, struct conversation *c, uint32_t nu
         return messenger_fail(m, e);
     if (msg.flags & MESSAGE_HAS_MEDIA)
         media_removed(m, &msg.id);
-    if (msg.flags & MESSAGE_IS_INCOMING) {
-        remember_gone(m, c, &msg.id);
-        if (number > c->r.read_up_to && c->r.unread > 0)
-            c->r.unread--;
-    }
-    if (c->r.message_count > 0)
-        c->r.message_count--;
     c->burst.count = 0;
     unsigned dirty = DIRTY_CONVERSATION;
     if (c->friend != NULL && due_forget(&c->friend->flights, number))
@@ -203,6 +224,7 @@ enum err message_remove(struct messenger *m, struct conversation *c, uint32_t nu
     if (due_forget(&c->fading, number))
         dirty |= DIRTY_FADING;
     conversation_touch(m, c, dirty);
-    messenger_tell(m, MESSENGER_GONE, c->number, &msg.id);
+    if (!(msg.flags & MESSAGE_IS_REMARK))
+        message_discounted(m, c, number, &msg);
     return ERR_NONE;
 }

@@ -12,7 +12,7 @@
 /* ---- Records ---- */
 
 enum { NUMBER_NAME_LEN = 4, PART_NAME_LEN = 5 };
-enum part { PART_COUNTERS = 'c', PART_FADING = 'd', PART_GONE = 'g' };
+enum part { PART_COUNTERS = 'c', PART_FADING = 'd', PART_EARLY = 'e', PART_GONE = 'g' };
 
 static struct bytes part_name(uint8_t out[PART_NAME_LEN], enum part part, uint32_t number)
 {
@@ -79,12 +79,29 @@ enum err conversation_load(struct messenger *m, struct conversation *c)
         e = due_list_decode(&c->fading, in, FADING_MAX);
     if ((e == ERR_NONE || e == ERR_NOT_FOUND) && (e = part_get(m, c, PART_GONE, &in)) == ERR_NONE)
         e = gone_list_decode(&c->gone, in);
+    if (e == ERR_NONE || e == ERR_NOT_FOUND)
+        e = remarks_load(m, c);
+    return e == ERR_NOT_FOUND ? ERR_NONE : e;
+}
+
+enum err conversation_early(struct messenger *m, const struct conversation *c, struct bytes *in)
+{
+    return part_get(m, c, PART_EARLY, in);
+}
+
+enum err conversation_put_early(struct messenger *m, const struct conversation *c, uint32_t count)
+{
+    uint8_t name[PART_NAME_LEN];
+
+    if (count > 0)
+        return part_put(m, c, PART_EARLY, ERR_NONE);
+    enum err e = archive_delete(m->config.archive, ARCHIVE_CONVERSATION, part_name(name, PART_EARLY, c->number));
     return e == ERR_NOT_FOUND ? ERR_NONE : e;
 }
 
 enum err conversation_forget(struct messenger *m, struct conversation *c)
 {
-    static const enum part parts[] = { PART_COUNTERS, PART_FADING, PART_GONE };
+    static const enum part parts[] = { PART_COUNTERS, PART_FADING, PART_EARLY, PART_GONE };
     uint8_t name[PART_NAME_LEN];
     enum err e = ERR_NONE;
 
@@ -109,11 +126,19 @@ uint64_t conversation_due_s(const struct conversation *c)
         if (c->fading.at[i].at_s < due_s)
             due_s = c->fading.at[i].at_s;
     }
+    if (c->early_due_s != 0 && c->early_due_s < due_s)
+        due_s = c->early_due_s;
     if (c->r.ack_due_s != 0 && c->r.ack_due_s < due_s)
         due_s = c->r.ack_due_s;
     if (c->r.read_due_s != 0 && c->r.read_due_s < due_s)
         due_s = c->r.read_due_s;
     return due_s;
+}
+
+void conversation_wake(struct messenger *m, struct conversation *c)
+{
+    disappear_wake(m, c);
+    remarks_wake(m, c);
 }
 
 void conversation_touch(struct messenger *m, struct conversation *c, unsigned dirty)
@@ -298,7 +323,7 @@ enum err conversations_save(struct messenger *m)
 void conversations_wake(struct messenger *m)
 {
     for (uint32_t i = 0; i < m->shared_count && m->failed == ERR_NONE; i++)
-        disappear_wake(m, m->shared[i]);
+        conversation_wake(m, m->shared[i]);
 }
 
 uint64_t conversations_due_s(const struct messenger *m)

@@ -121,20 +121,6 @@ void message_fill_info(struct messenger *m, const struct conversation *c, uint32
 
 /* ---- Public calls ---- */
 
-/* ERR_NOT_FOUND unless both message and friend are here. */
-static enum err find(struct messenger *m, struct bytes id_text, struct conversation **c, uint32_t *number)
-{
-    struct message_id id;
-    struct place at;
-    enum err e;
-
-    if ((e = message_id_of_text(&id, id_text)) != ERR_NONE || (e = message_place(m, &id, &at)) != ERR_NONE)
-        return e;
-    *c = conversation_by_number(m, at.conversation);
-    *number = at.number;
-    return *c != NULL ? ERR_NONE : ERR_NOT_FOUND;
-}
-
 enum err messenger_message(struct messenger *m, struct bytes id_text, struct message_info *out)
 {
     struct message_record msg;
@@ -142,7 +128,7 @@ enum err messenger_message(struct messenger *m, struct bytes id_text, struct mes
     uint32_t number;
     enum err e;
 
-    if ((e = find(m, id_text, &c, &number)) != ERR_NONE || (e = message_load(m, c, number, &msg)) != ERR_NONE)
+    if ((e = message_find(m, id_text, &c, &number, &msg)) != ERR_NONE)
         return e;
     message_fill_info(m, c, number, &msg, out);
     return ERR_NONE;
@@ -164,6 +150,8 @@ enum err messenger_messages(struct messenger *m, uint32_t friend_number, uint32_
             continue;   /* deleted */
         if (e != ERR_NONE)
             return e;
+        if (msg.flags & MESSAGE_IS_REMARK)
+            continue;
         message_fill_info(m, c, n, &msg, &info);
         if (!visit(ctx, &info))
             break;
@@ -187,6 +175,8 @@ enum err messenger_messages_before(struct messenger *m, uint32_t friend_number, 
             continue;   /* deleted */
         if (e != ERR_NONE)
             return e;
+        if (msg.flags & MESSAGE_IS_REMARK)
+            continue;
         message_fill_info(m, c, n - 1, &msg, &info);
         if (!visit(ctx, &info))
             break;
@@ -310,13 +300,14 @@ enum err messenger_mark_read(struct messenger *m, uint32_t friend_number, uint32
 
 enum err messenger_message_delete(struct messenger *m, struct bytes id_text)
 {
+    struct message_record msg;
     struct conversation *c;
     uint32_t number;
     enum err e;
 
     if (m->failed != ERR_NONE)
         return m->failed;
-    if ((e = find(m, id_text, &c, &number)) != ERR_NONE || (e = message_remove(m, c, number)) != ERR_NONE)
+    if ((e = message_find(m, id_text, &c, &number, &msg)) != ERR_NONE || (e = message_remove(m, c, number)) != ERR_NONE)
         return e;
     return messenger_settle(m);
 }

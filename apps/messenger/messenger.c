@@ -358,7 +358,7 @@ void messenger_on_event(struct messenger *m, const struct node_event *event, uin
 
 static void friend_wake(struct messenger *m, struct friend *f)
 {
-    disappear_wake(m, &f->talk);
+    conversation_wake(m, &f->talk);
     receipts_wake(m, f);
     outbox_wake(m, f);
     friend_touch(m, f, 0);

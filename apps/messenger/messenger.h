@@ -155,6 +155,19 @@ struct message_info {
 enum err messenger_send_text(struct messenger *m, uint32_t friend_number, struct bytes text, uint32_t life_s,
                              uint64_t wall_unix_s, uint64_t now_ms, char id[MESSAGE_ID_TEXT_LEN + 1]);
 
+/* A text that may answer a message of the conversation and name people of it. */
+struct outgoing {
+    struct bytes text;
+    uint32_t life_s;
+    struct bytes reply_to;            /* a message's id; empty: to nothing */
+    const struct bytes *mentions;     /* names, as called here; one given twice counts once */
+    size_t mention_count;             /* at most MESSAGE_MENTIONS_MAX */
+};
+
+/* As messenger_send_text; ERR_NOT_FOUND also: the message it answers, or a person it names, is not in this conversation. */
+enum err messenger_send(struct messenger *m, uint32_t friend_number, const struct outgoing *o, uint64_t wall_unix_s, uint64_t now_ms,
+                        char id[MESSAGE_ID_TEXT_LEN + 1]);
+
 enum err messenger_message(struct messenger *m, struct bytes id_text, struct message_info *out);
 
 /* From number `from` upwards. */
@@ -172,6 +185,20 @@ enum err messenger_inbox(struct messenger *m, messenger_message_visit *visit, vo
 enum err messenger_mark_read(struct messenger *m, uint32_t friend_number, uint32_t number, uint64_t wall_unix_s,
                              uint64_t now_ms);
 enum err messenger_message_delete(struct messenger *m, struct bytes id_text);
+
+/* What a person says of a message that is there. It goes to the others as a message does, repeated until it is acknowledged, and is
+ * done here at once. ERR_NOT_FOUND: no such message; ERR_STATE: it was deleted for all; ERR_REFUSED: not ours to change, or the
+ * person is blocked; ERR_FULL: too much waits for an answer, or as many people as may have reacted; ERR_UNSUPPORTED: not in this
+ * kind of conversation. */
+
+/* One character as people count, in place of the reaction before; empty: it is taken back. ERR_MALFORMED, ERR_TOO_LARGE. */
+enum err messenger_react(struct messenger *m, struct bytes id_text, struct bytes character, uint64_t wall_unix_s, uint64_t now_ms);
+
+/* Another text (of a content: caption); the one before is not kept. ERR_EXPIRED: the message's life is over; ERR_MALFORMED, ERR_TOO_LARGE. */
+enum err messenger_edit(struct messenger *m, struct bytes id_text, struct bytes text, uint64_t wall_unix_s, uint64_t now_ms);
+
+/* Leaves a marker without text, content, or reactions, here and there. Who has read it has read it. */
+enum err messenger_delete_for_all(struct messenger *m, struct bytes id_text, uint64_t wall_unix_s, uint64_t now_ms);
 
 enum err messenger_set_read_marks(struct messenger *m, bool is_on);
 

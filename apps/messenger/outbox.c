@@ -10,7 +10,7 @@
 #include "crypto/tags.h"
 #include "crypto/text.h"
 
-enum { DAY_S = 86400, REVEAL_CODE_MIN = 4, PREPARE_MAX_S = 60 };   /* anti-packets from 4 KiB on, protocol section 9 */
+enum { DAY_S = 86400, REVEAL_CODE_MIN = 4, PREPARE_MAX_S = 60, LIFE_LONGEST_S = 14 * DAY_S };   /* anti-packets from 4 KiB on, protocol section 9 */
 
 /* ---- Sealing ---- */
 
@@ -53,7 +53,7 @@ static enum err size_for(const struct friend *f, const struct letter *l, enum se
 static struct bytes compose(struct messenger *m, const struct friend *f, const struct letter *l, size_t ack_room,
                             uint16_t *waiting)
 {
-    uint8_t acks[PAYLOAD_ACKS_MAX][PAYLOAD_ACK_LEN], content[CONTENT_HEAD_MAX + TEXT_LEN_MAX];
+    uint8_t acks[PAYLOAD_ACKS_MAX][PAYLOAD_ACK_LEN], content[CONTENT_HEAD_MAX + TALK_LEN_MAX];
     struct writer c = writer_of(content, sizeof content), w = writer_of(m->plain, PLAIN_MAX);
     struct payload p = { .type = l->type, .flags = l->flags, .time_unix_s = l->time_unix_s };
 
@@ -239,12 +239,23 @@ static void flight_end(struct messenger *m, struct friend *f, uint32_t number)
 static void changed(struct messenger *m, struct friend *f, uint32_t number, const struct message_record *msg)
 {
     message_store(m, &f->talk, number, msg);
-    messenger_tell(m, MESSENGER_STATE, f->number, &msg->id);
+    if (!(msg->flags & MESSAGE_IS_REMARK))
+        messenger_tell(m, MESSENGER_STATE, f->number, &msg->id);
+}
+
+/* A remark has done its work, or will never. */
+static void remark_over(struct messenger *m, struct friend *f, uint32_t number)
+{
+    messenger_fail(m, message_remove(m, &f->talk, number));
 }
 
 static void expire(struct messenger *m, struct friend *f, uint32_t number, struct message_record *msg,
                    enum message_reason reason)
 {
+    if (msg->flags & MESSAGE_IS_REMARK) {
+        remark_over(m, f, number);
+        return;
+    }
     outbox_release(m, msg, false);
     msg->try_count = 0;
     msg->state = MESSAGE_EXPIRED;
@@ -316,6 +327,41 @@ static void note_try(struct messenger *m, struct friend *f, uint32_t number, str
 /* A time of 0 in the list says that what was sealed before is worthless: its session is gone. */
 static bool is_forced(const struct due *flight) { return flight->at_s == 0; }
 
+/* What says this message; `body` has room for any, and must stay as long as the letter. ERR_NOT_FOUND: the content it announces. */
+static enum err write_letter(struct messenger *m, const struct message_record *msg, uint8_t body[TALK_LEN_MAX], struct letter *l)
+{
+    struct writer w = writer_of(body, TALK_LEN_MAX);
+
+    memset(l, 0, sizeof *l);
+    l->flags = PAYLOAD_WANTS_ACK;
+    l->time_unix_s = (uint32_t)msg->time_unix_s;
+    l->content.id = msg->id;
+    if (msg->disappear_s > 0) {
+        l->flags |= PAYLOAD_DISAPPEARS;
+        l->content.disappear_s = msg->disappear_s;
+    }
+    if (msg->flags & MESSAGE_HAS_MEDIA) {
+        l->type = PAYLOAD_MEDIA;
+        return media_announcement(m, &msg->id, &l->content.body);
+    }
+    if (msg->flags & MESSAGE_IS_REMARK) {
+        struct remark r = { msg->reply_to, msg->kind, msg->text };
+
+        l->type = PAYLOAD_REMARK;
+        remark_encode(&r, &w);
+        l->content.body = writer_bytes(&w);
+        return ERR_NONE;
+    }
+    struct talk t = { .has_reply = (msg->flags & MESSAGE_REPLIES) != 0, .reply_to = msg->reply_to, .mention_count = msg->mention_count,
+                      .text = msg->text };
+    memcpy(t.mentions, msg->mentions, sizeof t.mentions);
+    l->type = talk_refers(&t) ? PAYLOAD_TALK : PAYLOAD_TEXT;
+    if (l->type == PAYLOAD_TALK)
+        talk_encode(&t, &w);
+    l->content.body = l->type == PAYLOAD_TALK ? writer_bytes(&w) : msg->text;
+    return ERR_NONE;
+}
+
 void outbox_try(struct messenger *m, struct friend *f, uint32_t number)
 {
     struct due *flight = due_list_find(&f->flights, number);
@@ -338,23 +384,16 @@ void outbox_try(struct messenger *m, struct friend *f, uint32_t number)
         try_release(m, &msg.try[--msg.try_count], false);
     recover(m, f, &msg);
 
-    struct letter l = { .type = PAYLOAD_TEXT, .flags = PAYLOAD_WANTS_ACK, .time_unix_s = (uint32_t)msg.time_unix_s };
+    struct letter l;
     struct sent sent;
+    uint8_t body[TALK_LEN_MAX];
+    if ((e = write_letter(m, &msg, body, &l)) != ERR_NONE) {
+        messenger_fail(m, e == ERR_NOT_FOUND ? ERR_CORRUPT : e);
+        return;
+    }
     l.life_s = life_round(msg.tries == 0 ? msg.life_s : flight->until_s - now_s);
-    l.content.id = msg.id;
-    l.content.body = msg.text;
-    if (msg.flags & MESSAGE_HAS_MEDIA) {
-        l.type = PAYLOAD_MEDIA;
-        if ((e = media_announcement(m, &msg.id, &l.content.body)) != ERR_NONE) {
-            messenger_fail(m, e == ERR_NOT_FOUND ? ERR_CORRUPT : e);
-            return;
-        }
-    }
-    if (msg.disappear_s > 0) {
-        l.flags |= PAYLOAD_DISAPPEARS;
-        l.content.disappear_s = msg.disappear_s;
-    }
     e = outbox_send(m, f, &l, &sent);
+    secret_wipe(body, sizeof body);
     if (e == ERR_AUTH) {
         expire(m, f, number, &msg, REASON_BAD_CARD);
         return;
@@ -506,6 +545,10 @@ void outbox_delivered(struct messenger *m, struct friend *f, const struct messag
     if (msg.state == MESSAGE_READ || (msg.state == MESSAGE_DELIVERED && !is_read))
         return;
     outbox_release(m, &msg, true);
+    if (msg.flags & MESSAGE_IS_REMARK) {
+        remark_over(m, f, at.number);
+        return;
+    }
     msg.try_count = 0;
     msg.state = is_read ? MESSAGE_READ : MESSAGE_DELIVERED;
     msg.reason = REASON_NONE;
@@ -519,7 +562,17 @@ void outbox_delivered(struct messenger *m, struct friend *f, const struct messag
         disappear_start(m, &f->talk, at.number, msg.disappear_s);
 }
 
-/* ---- Public call ---- */
+enum err outbox_drop(struct messenger *m, struct conversation *c, uint32_t number, struct message_record *msg)
+{
+    enum err e = outbox_release(m, msg, false);
+
+    msg->try_count = 0;
+    if (c->friend != NULL)
+        flight_end(m, c->friend, number);
+    return e;
+}
+
+/* ---- Something new ---- */
 
 void message_draw_id(struct messenger *m, struct message_id *id)
 {
@@ -530,9 +583,8 @@ void message_draw_id(struct messenger *m, struct message_id *id)
     while (message_place(m, id, &taken) == ERR_NONE);
 }
 
-/* A message of ours in the conversation, tried at once or from `at_s` on. */
-static enum err queue(struct messenger *m, struct friend *f, struct message_record *msg, struct bytes text, uint32_t life_s,
-                      uint64_t pause_s, uint32_t *number)
+/* A message of ours in the conversation, tried at once or after a pause. */
+static enum err queue(struct messenger *m, struct friend *f, struct message_record *msg, uint32_t life_s, uint64_t pause_s, uint32_t *number)
 {
     uint64_t now_s = messenger_clock_s(m);
     enum err e;
@@ -540,11 +592,8 @@ static enum err queue(struct messenger *m, struct friend *f, struct message_reco
     friend_accepted(m, f);
     msg->flags |= MESSAGE_WANTS_ACK;
     msg->state = MESSAGE_QUEUED;
-    msg->time_unix_s = m->wall_unix_s;
     msg->life_s = life_round(life_s == 0 ? LIFE_DEFAULT_S : life_s);
     msg->expires_unix_s = m->wall_unix_s + msg->life_s;
-    msg->disappear_s = f->r.disappear_s;
-    msg->text = text;
     if ((e = message_append(m, &f->talk, msg, number)) != ERR_NONE)
         return e;
     struct due flight = { *number, now_s + pause_s, now_s + msg->life_s + DAY_S };
@@ -566,7 +615,10 @@ enum err messenger_queue_media(struct messenger *m, struct friend *f, const stru
     msg.id = *id;
     msg.flags = MESSAGE_HAS_MEDIA;
     msg.kind = KIND_MEDIA;
-    enum err e = queue(m, f, &msg, caption, life_s, is_preparing ? PREPARE_MAX_S : 0, &number);
+    msg.time_unix_s = m->wall_unix_s;
+    msg.disappear_s = f->r.disappear_s;
+    msg.text = caption;
+    enum err e = queue(m, f, &msg, life_s, is_preparing ? PREPARE_MAX_S : 0, &number);
     *life = msg.life_s;
     return e;
 }
@@ -580,8 +632,66 @@ void messenger_release_media(struct messenger *m, uint32_t friend_number, const 
         outbox_try(m, f, at.number);
 }
 
+enum err outbox_queue_remark(struct messenger *m, struct friend *f, const struct remark *r, const struct order *when)
+{
+    struct message_record msg;
+    uint32_t number;
+
+    memset(&msg, 0, sizeof msg);
+    msg.id = when->id;
+    msg.flags = MESSAGE_IS_REMARK;
+    msg.kind = r->kind;
+    msg.reply_to = r->target;
+    msg.time_unix_s = when->time_unix_s;
+    msg.text = r->body;
+    return queue(m, f, &msg, LIFE_LONGEST_S, 0, &number);
+}
+
+static bool has_mention(const struct message_record *msg, const struct mention *one)
+{
+    for (unsigned i = 0; i < msg->mention_count; i++) {
+        if (memcmp(msg->mentions[i].octets, one->octets, sizeof one->octets) == 0)
+            return true;
+    }
+    return false;
+}
+
+enum err message_refer(struct messenger *m, const struct conversation *c, const struct outgoing *o, struct message_record *msg)
+{
+    struct message_record answered;
+    struct conversation *there;
+    struct member one;
+    uint32_t number;
+
+    if (o->reply_to.len > 0) {
+        enum err e = message_find(m, o->reply_to, &there, &number, &answered);
+
+        if (e != ERR_NONE || there != c)
+            return e == ERR_NONE ? ERR_NOT_FOUND : e;
+        msg->flags |= MESSAGE_REPLIES;
+        msg->reply_to = answered.id;
+    }
+    if (o->mention_count > MENTIONS_MAX)
+        return ERR_TOO_LARGE;
+    for (size_t i = 0; i < o->mention_count; i++) {
+        if (!conversation_member_by_name(m, c, o->mentions[i], &one))
+            return ERR_NOT_FOUND;
+        if (!has_mention(msg, &one.mention))
+            msg->mentions[msg->mention_count++] = one.mention;
+    }
+    return ERR_NONE;
+}
+
 enum err messenger_send_text(struct messenger *m, uint32_t friend_number, struct bytes text, uint32_t life_s,
                              uint64_t wall_unix_s, uint64_t now_ms, char id[MESSAGE_ID_TEXT_LEN + 1])
+{
+    struct outgoing o = { .text = text, .life_s = life_s };
+
+    return messenger_send(m, friend_number, &o, wall_unix_s, now_ms, id);
+}
+
+enum err messenger_send(struct messenger *m, uint32_t friend_number, const struct outgoing *o, uint64_t wall_unix_s, uint64_t now_ms,
+                        char id[MESSAGE_ID_TEXT_LEN + 1])
 {
     struct message_record msg;
     struct friend *f;
@@ -593,17 +703,22 @@ enum err messenger_send_text(struct messenger *m, uint32_t friend_number, struct
     messenger_at(m, wall_unix_s, now_ms);
     if ((f = friend_by_number(m, friend_number)) == NULL)
         return ERR_NOT_FOUND;
-    if (text.len > TEXT_LEN_MAX)
+    if (o->text.len > TEXT_LEN_MAX)
         return ERR_TOO_LARGE;
-    if (text.len == 0 || !text_is_utf8(text))
+    if (o->text.len == 0 || !text_is_utf8(o->text))
         return ERR_MALFORMED;
     if (f->r.flags & FRIEND_IS_BLOCKED)
         return ERR_REFUSED;
     if (f->flights.count >= MESSAGES_WAITING_MAX)
         return ERR_STATE;
     memset(&msg, 0, sizeof msg);
+    if ((e = message_refer(m, &f->talk, o, &msg)) != ERR_NONE)
+        return e;
     message_draw_id(m, &msg.id);
-    if ((e = queue(m, f, &msg, text, life_s, 0, &number)) != ERR_NONE)
+    msg.time_unix_s = m->wall_unix_s;
+    msg.disappear_s = f->r.disappear_s;
+    msg.text = o->text;
+    if ((e = queue(m, f, &msg, o->life_s, 0, &number)) != ERR_NONE)
         return e;
     message_id_text(&msg.id, id);
     return messenger_settle(m);

@@ -11,6 +11,7 @@
 #include "mesh/base/reader.h"
 #include "mesh/base/writer.h"
 
+enum { EDIT_MAX_S = 15 * 86400 };   /* after the message, by the writer's clock: the longest life and a day */
 enum { REMARK_LEN_MAX = MESSAGE_ID_LEN + 1 + TEXT_LEN_MAX };
 
 struct remark {
@@ -25,5 +26,11 @@ void     remark_encode(const struct remark *r, struct writer *w);
 
 /* The same judgement of a body alone. */
 bool     remark_is_sound(uint8_t kind, struct bytes body);
+
+/* Does it, if `author` may: true when the message is another than before. A new text is lent by the remark. What is deleted has
+ * lost MESSAGE_HAS_MEDIA: the media itself is the caller's to remove. The outcome of several does not depend on their order. */
+bool     remark_apply(struct message_record *msg, const struct remark *r, uint32_t author, const struct order *when);
+
+bool     order_is_later(const struct order *a, const struct order *b);
 
 #endif

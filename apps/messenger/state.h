@@ -10,6 +10,8 @@
 
 #include "apps/messenger/content.h"
 #include "apps/messenger/records.h"
+#include "apps/messenger/remark.h"
+#include "apps/messenger/talk.h"
 #include "apps/messenger/watch.h"
 
 enum {
@@ -26,7 +28,7 @@ enum {
     OFF_MAX_S            = 30 * 86400,  /* time off that a wall clock is believed about */
     EVENTS_MAX           = 65536,
     BURST_MAX            = 32,
-    PLAIN_MAX            = PAYLOAD_HEAD_LEN + PAYLOAD_ACKS_MAX * PAYLOAD_ACK_LEN + CONTENT_HEAD_MAX + TEXT_LEN_MAX,
+    PLAIN_MAX            = PAYLOAD_HEAD_LEN + PAYLOAD_ACKS_MAX * PAYLOAD_ACK_LEN + CONTENT_HEAD_MAX + TALK_LEN_MAX,
 };
 
 /* In the number of a conversation that is not a friend's. */
@@ -61,11 +63,16 @@ struct member { uint32_t author; const char *name; struct mention mention; };
 /* The index-th of them, ourselves with AUTHOR_ME among them; the name is lent as long as the conversation is as it is. False: there are not so many. */
 typedef bool member_at(struct messenger *m, const struct conversation *c, uint32_t index, struct member *out);
 
+/* Takes a remark of ours, done here already, to the others of a shared conversation. */
+typedef enum err send_remark(struct messenger *m, struct conversation *c, const struct remark *r, const struct order *when);
+
 /* With a friend, or shared by several: a group, a channel, the room. What a person does with messages works on either. */
 struct conversation {
     uint32_t number;              /* the friend's; shared ones have CONVERSATION_SHARED in theirs */
     struct friend *friend;        /* NULL: it is shared */
     member_at *members;           /* NULL in one with a friend */
+    send_remark *send_remark;     /* NULL: none are made in it */
+    uint64_t early_due_s;         /* when the first of the remarks kept for messages to come is given up; 0: there are none */
     struct conversation_record r;
     struct due_list fading;
     struct gone_list gone;
@@ -213,7 +220,11 @@ void     conversation_begin(struct conversation *c, uint32_t number, struct frie
 enum err conversation_load(struct messenger *m, struct conversation *c);
 enum err conversation_save(struct messenger *m, const struct conversation *c, unsigned dirty);
 enum err conversation_forget(struct messenger *m, struct conversation *c);
+/* The record of early remarks, lent as the archive does; and `count` of them from m->record in its place, 0: none. */
+enum err conversation_early(struct messenger *m, const struct conversation *c, struct bytes *in);
+enum err conversation_put_early(struct messenger *m, const struct conversation *c, uint32_t count);
 void     conversation_clear(struct conversation *c);
+void     conversation_wake(struct messenger *m, struct conversation *c);
 uint64_t conversation_due_s(const struct conversation *c);
 enum err conversations_load(struct messenger *m);
 enum err conversations_save(struct messenger *m);
@@ -242,7 +253,26 @@ bool     message_is_gone(const struct conversation *c, const struct message_id *
 /* ERR_NOT_FOUND: no id. */
 enum err message_id_of_text(struct message_id *out, struct bytes text);
 
+/* By its id as a person gives it. ERR_NOT_FOUND unless both message and conversation are here; a remark is no message. */
+enum err message_find(struct messenger *m, struct bytes id_text, struct conversation **c, uint32_t *number, struct message_record *msg);
+
+/* ---- remarks.c ---- */
+
+/* What a remark of `author`, not us, does: now, or when its message comes. What its author may not is dropped. */
+void     remark_take(struct messenger *m, struct conversation *c, const struct remark *r, uint32_t author, const struct order *when);
+/* A message has come: what was said of it before is done. */
+void     remarks_catch_up(struct messenger *m, struct conversation *c, const struct message_id *id);
+enum err remarks_load(struct messenger *m, struct conversation *c);
+void     remarks_wake(struct messenger *m, struct conversation *c);
+
 /* ---- outbox.c ---- */
+
+/* Replies and mentions into the record. ERR_NOT_FOUND: no such message in this conversation, or nobody of that name; ERR_TOO_LARGE. */
+enum err message_refer(struct messenger *m, const struct conversation *c, const struct outgoing *o, struct message_record *msg);
+enum err outbox_queue_remark(struct messenger *m, struct friend *f, const struct remark *r, const struct order *when);
+/* Its text goes no further from here: bundles are let go, no more are made. */
+enum err outbox_drop(struct messenger *m, struct conversation *c, uint32_t number, struct message_record *msg);
+
 struct letter {                 /* something to seal */
     uint8_t type, flags;
     uint32_t time_unix_s;

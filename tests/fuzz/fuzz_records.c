@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/messenger/early.h"
 #include "apps/messenger/records.h"
 #include "crypto/hash.h"
 
@@ -49,6 +50,15 @@ static void fuzz_plain(unsigned kind, struct bytes in, struct buffer *b)
         check_again(in, place_encode(&place, b), b);
 }
 
+static void fuzz_early(struct bytes in, struct buffer *b)
+{
+    static struct early_list early;
+
+    if (early_decode(&early, in) == ERR_NONE)
+        check_again(in, early_encode(&early, b), b);
+    early_clear(&early);
+}
+
 static void fuzz_lists(unsigned kind, struct bytes in, struct buffer *b)
 {
     struct due_list due = { NULL, 0, 0 };
@@ -61,6 +71,8 @@ static void fuzz_lists(unsigned kind, struct bytes in, struct buffer *b)
         check_again(in, gone_list_encode(&gone, b), b);
     else if (kind == 8 && used_list_decode(&used, in) == ERR_NONE)
         check_again(in, used_list_encode(&used, b), b);
+    else if (kind == 9)
+        fuzz_early(in, b);
     due_list_clear(&due);
     gone_list_clear(&gone);
     used_list_clear(&used);
@@ -72,8 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0 || crypto_start() != ERR_NONE)
         return 0;
-    fuzz_plain(data[0] % 9, bytes_of(data + 1, size - 1), &b);
-    fuzz_lists(data[0] % 9, bytes_of(data + 1, size - 1), &b);
+    fuzz_plain(data[0] % 10, bytes_of(data + 1, size - 1), &b);
+    fuzz_lists(data[0] % 10, bytes_of(data + 1, size - 1), &b);
     buffer_clear(&b);
     return 0;
 }

@@ -51,7 +51,26 @@ static void read_surely(struct town *t, int who, const char *name)
     CHECK_CASE(name, !"marked as read");
 }
 
-struct story { int ana, ben; char from_ana[2][MESSAGE_ID_TEXT_LEN + 1], from_ben[MESSAGE_ID_TEXT_LEN + 1]; };
+enum saying { SAY_REACTION, SAY_EDIT, SAY_DELETION };
+
+/* What may be said again after a failure that took nothing back says the same. */
+static void say_surely(struct town *t, int who, enum saying what, const char *id, const char *text)
+{
+    for (int i = 0; i < 3; i++) {
+        struct messenger *m = t->people[who].m;
+        uint64_t wall = town_wall(t, who), now = t->net.now_ms;
+        enum err e = what == SAY_REACTION ? messenger_react(m, bytes_of_text(id), bytes_of_text(text), wall, now)
+                     : what == SAY_EDIT   ? messenger_edit(m, bytes_of_text(id), bytes_of_text(text), wall, now)
+                                          : messenger_delete_for_all(m, bytes_of_text(id), wall, now);
+        bool is_durable = town_turn(t, who);
+
+        if (e == ERR_NONE && is_durable)
+            return;
+    }
+    CHECK_CASE(id, !"said");
+}
+
+struct story { int ana, ben; char from_ana[3][MESSAGE_ID_TEXT_LEN + 1], from_ben[MESSAGE_ID_TEXT_LEN + 1]; };
 
 static void begin(struct town *t, struct story *s, uint64_t seed)
 {
@@ -70,7 +89,26 @@ static void tell(struct town *t, struct story *s)
     send_surely(t, s->ana, "Ben", "three", s->from_ana[1]);
     town_meet(t, s->ana, s->ben, 10);
     read_surely(t, s->ben, "Ana");
+    say_surely(t, s->ben, SAY_REACTION, s->from_ana[0], "+");
+    say_surely(t, s->ana, SAY_EDIT, s->from_ana[1], "three!");
+    send_surely(t, s->ana, "Ben", "four", s->from_ana[2]);
     town_meet(t, s->ana, s->ben, 10);
+    say_surely(t, s->ana, SAY_DELETION, s->from_ana[2], "");
+    town_meet(t, s->ana, s->ben, 10);
+}
+
+static void check_said(struct town *t, struct story *s, int who, const char *label)
+{
+    struct message_info info = town_message(t, who, s->from_ana[0]);
+
+    CHECK_CASE(label, info.reaction_count == 1 && strcmp(info.reactions[0].text, "+") == 0 && info.edited_unix_s == 0);
+    info = town_message(t, who, s->from_ana[1]);
+    CHECK_CASE(label, strcmp(info.text, "three!") == 0 && info.edited_unix_s != 0);
+    /* Where the break kept it from leaving, it was deleted before anybody had it. */
+    bool is_there = messenger_message(t->people[who].m, bytes_of_text(s->from_ana[2]), &info) == ERR_NONE;
+    CHECK_CASE(label, is_there ? info.is_deleted && info.text_len == 0 : who == s->ben);
+    CHECK_CASE(label, town_total(t, who, who == s->ana ? "Ben" : "Ana") == (is_there ? 4 : 3));
+    CHECK_CASE(label, !town_remembers(t, who, bytes_of_text("four")));
 }
 
 static void check_end(struct town *t, struct story *s, const char *label)
@@ -82,9 +120,10 @@ static void check_end(struct town *t, struct story *s, const char *label)
         town_meet(t, s->ana, s->ben, 10);
     }
     CHECK_CASE(label, town_count(t, s->ben, "Ana", "one", true) == 1);
-    CHECK_CASE(label, town_count(t, s->ben, "Ana", "three", true) == 1);
+    CHECK_CASE(label, town_count(t, s->ben, "Ana", "three!", true) == 1);
     CHECK_CASE(label, town_count(t, s->ana, "Ben", "two", true) == 1);
-    CHECK_CASE(label, town_total(t, s->ana, "Ben") == 3 && town_total(t, s->ben, "Ana") == 3);
+    check_said(t, s, s->ana, label);
+    check_said(t, s, s->ben, label);
     CHECK_CASE(label, town_state(t, s->ana, s->from_ana[0]) >= MESSAGE_DELIVERED);
     CHECK_CASE(label, town_state(t, s->ana, s->from_ana[1]) >= MESSAGE_DELIVERED);
     CHECK_CASE(label, town_state(t, s->ana, s->from_ana[1]) != MESSAGE_EXPIRED);

@@ -71,6 +71,8 @@ void town_read_all(struct town *t, int who, const char *name);
 
 /* The bytes occur anywhere in the person's database, bundles included. */
 bool town_holds(struct town *t, int who, struct bytes what);
+/* The bytes occur in anything that is kept for the person, once it is opened. */
+bool town_remembers(struct town *t, int who, struct bytes what);
 uint64_t town_records(struct town *t, int who);
 
 /* A copy of a database, and putting it back in the place of the present one (both memory databases). */
