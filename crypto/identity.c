@@ -183,6 +183,56 @@ void identity_free(struct identity *id)
     free(id);
 }
 
+/* ---- On another device ---- */
+
+void identity_root(const struct identity *id, struct identity_root *out)
+{
+    memset(out, 0, sizeof *out);
+    memcpy(out->sign_seed, id->sign_secret, sizeof out->sign_seed);
+    memcpy(out->dh_secret, id->dh_secret, sizeof out->dh_secret);
+    memcpy(out->inbox_secret, id->card.inbox_secret, sizeof out->inbox_secret);
+    out->mailbox_bits = id->card.mailbox_bits;
+    out->day = id->card_day;
+    out->next_prekey_id = id->next_prekey_id;
+    out->name_len = id->card.name_len;
+    memcpy(out->name, id->card.name, id->card.name_len);
+}
+
+/* Numbers are compared modulo 2^16, so the leap has to stay below half of that. A device makes a prekey a week, and one for each
+ * invite: 32 a day is far more than people make. */
+static uint16_t prekey_id_beyond(const struct identity_root *root, uint32_t day)
+{
+    uint32_t days = day > root->day ? day - root->day : 0;
+
+    return (uint16_t)(root->next_prekey_id + INBOXES_MAX + 32 * (days < 512 ? days : 512));
+}
+
+enum err identity_of_root(struct identity **out, const struct identity_root *root, uint32_t day, const struct rng *g)
+{
+    uint8_t sign_key[32];
+    struct card c;
+
+    if (!card_name_is_valid(bytes_of(root->name, root->name_len)) || root->mailbox_bits > MAILBOX_BITS_MAX)
+        return ERR_MALFORMED;
+    struct identity *id = calloc(1, sizeof *id);
+    if (id == NULL)
+        return ERR_NO_MEMORY;
+    crypto_sign_seed_keypair(sign_key, id->sign_secret, root->sign_seed);
+    id->can_sign = true;
+    memcpy(id->dh_secret, root->dh_secret, sizeof id->dh_secret);
+    id->next_prekey_id = prekey_id_beyond(root, day);
+    id->next_inbox_id = 2;
+
+    memset(&c, 0, sizeof c);
+    c.mailbox_bits = root->mailbox_bits;
+    c.name_len = root->name_len;
+    memcpy(c.name, root->name, root->name_len);
+    memcpy(c.inbox_secret, root->inbox_secret, sizeof c.inbox_secret);
+    publish_standing(id, &c, 1, day, g);
+    *out = id;
+    return ERR_NONE;
+}
+
 /* ---- Bytes for the archive ----
  *
  * format 1 | sign seed 32 | dh secret 32 | card day 4 | next inbox id 4 | next prekey id 2 | card length 1 | card |

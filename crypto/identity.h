@@ -33,6 +33,21 @@ enum err identity_decode(struct identity **out, struct bytes in);
 /* The standing card. Lends until the identity changes. */
 const struct card *identity_card(const struct identity *id);
 
+/* What makes this person the same one on another device: keys, inbox, name; no prekey. For a backup. */
+struct identity_root {
+    uint8_t  sign_seed[32], dh_secret[32], inbox_secret[32];
+    uint8_t  mailbox_bits;
+    uint32_t day;               /* of the card */
+    uint16_t next_prekey_id;
+    uint8_t  name_len;
+    char     name[CARD_NAME_MAX + 1];
+};
+void identity_root(const struct identity *id, struct identity_root *out);
+
+/* The person on a new device, with a fresh prekey whose number lies beyond those that the old device may have given out until
+ * `day`, for friends keep the card with the later one. ERR_MALFORMED: the name or the mailbox bits. */
+enum err identity_of_root(struct identity **out, const struct identity_root *root, uint32_t day, const struct rng *g);
+
 /* A one-time invite: fresh prekey and inbox secret, used by one person. */
 enum err identity_invite(struct identity *id, struct card *out, uint32_t day, const struct rng *g);
 

@@ -113,6 +113,17 @@ void keyslot_file_encode(const struct keyslot_file *f, uint8_t to[KEYSLOT_FILE_L
         keyslot_encode(f->is_sound[i] ? &f->slots[i] : &decoy, to + keyslot_offset(i));
 }
 
+struct keyslot_cost keyslot_cost_of(enum vault_cost cost)
+{
+    static const struct keyslot_cost costs[] = {
+        [VAULT_COST_FULL]  = { KEYSLOT_ARGON2ID, 3, 256 * 1024 },
+        [VAULT_COST_SMALL] = { KEYSLOT_ARGON2ID, 3, 64 * 1024 },
+        [VAULT_COST_TEST]  = { KEYSLOT_ARGON2ID, 1, 8 },
+    };
+
+    return costs[cost];
+}
+
 void keyslot_decoy(struct keyslot *out, const struct keyslot_cost *cost, const struct rng *g)
 {
     out->cost = *cost;

@@ -7,8 +7,7 @@
 #ifndef STA_CRYPTO_KEYSLOT_H
 #define STA_CRYPTO_KEYSLOT_H
 
-#include "mesh/base/bytes.h"
-#include "mesh/base/rng.h"
+#include "crypto/vault.h"
 
 enum {
     KEYSLOT_LEN          = 120,
@@ -63,6 +62,9 @@ size_t keyslot_offset(size_t index);
 
 void     keyslot_encode(const struct keyslot *s, uint8_t to[KEYSLOT_LEN]);
 enum err keyslot_decode(struct keyslot *out, struct bytes in);   /* ERR_CORRUPT, ERR_VERSION */
+
+/* What a passphrase costs. */
+struct keyslot_cost keyslot_cost_of(enum vault_cost cost);
 
 bool keyslot_cost_is_equal(const struct keyslot_cost *a, const struct keyslot_cost *b);
 

@@ -49,14 +49,9 @@ bool vault_is_duress(const struct vault *v)
 
 static struct keyslot_cost cost_of(const struct vault_key *key, enum vault_cost cost)
 {
-    static const struct keyslot_cost costs[] = {
-        [VAULT_COST_FULL]  = { KEYSLOT_ARGON2ID, 3, 256 * 1024 },
-        [VAULT_COST_SMALL] = { KEYSLOT_ARGON2ID, 3, 64 * 1024 },
-        [VAULT_COST_TEST]  = { KEYSLOT_ARGON2ID, 1, 8 },
-    };
     static const struct keyslot_cost key_file = { KEYSLOT_KEY_FILE, 0, 0 };
 
-    return key->key_file != NULL ? key_file : costs[cost];
+    return key->key_file != NULL ? key_file : keyslot_cost_of(cost);
 }
 
 /* The passphrase, or the key file's content. `space` is for the latter. */
