@@ -98,6 +98,11 @@ char *client_path(const char *head, const char *name, const char *tail);
 /* Writes what GET /v1/media/ID + tail answers to a new file, or to the standard output for "-". */
 int save_media(const struct cli *c, const char *id, const char *tail, const char *to);
 
+/* ---- verb_node.c ---- */
+
+/* A path from the root, for the daemon has another folder than the caller; NULL: it is no text. */
+json_t *cli_absolute(const char *path);
+
 /* ---- words.c ---- */
 
 /* A text from somewhere else, made harmless for a terminal; new lines are indented by `indent`. */
@@ -143,7 +148,7 @@ int verb_init(struct cli *c), verb_card(struct cli *c), verb_invite(struct cli *
     verb_passphrase(struct cli *c), verb_settings(struct cli *c), verb_panic(struct cli *c), verb_completion(struct cli *c),
     verb_send_file(struct cli *c), verb_send_photo(struct cli *c), verb_send_voice(struct cli *c), verb_media(struct cli *c),
     verb_save(struct cli *c), verb_want(struct cli *c), verb_keep(struct cli *c), verb_free_up(struct cli *c),
-    verb_archive(struct cli *c), verb_storage(struct cli *c),
+    verb_backup(struct cli *c), verb_restore(struct cli *c), verb_archive(struct cli *c), verb_storage(struct cli *c),
     verb_version(struct cli *c), verb_help(struct cli *c);
 
 #endif

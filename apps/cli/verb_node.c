@@ -224,7 +224,7 @@ int verb_doctor(struct cli *c)
 /* ---- Sticks ---- */
 
 /* The daemon stands in another folder. */
-static json_t *absolute(const char *path)
+json_t *cli_absolute(const char *path)
 {
     char here[PROFILE_PATH_MAX];
 
@@ -237,7 +237,7 @@ static json_t *absolute(const char *path)
 
 static int call_spool(const struct cli *c, const char *call, json_t **reply)
 {
-    json_t *path = absolute(c->args[0]);
+    json_t *path = cli_absolute(c->args[0]);
 
     *reply = NULL;
     if (path == NULL || json_string_length(path) == 0)

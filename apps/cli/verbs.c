@@ -102,6 +102,13 @@ const struct verb verbs[] = {
       0, 0, ARG_NONE, "", { { "none", NULL, "back to a key file, which protects nothing if the disk is taken" } }, verb_passphrase },
     { "settings", "read-marks on|off", "whether friends see that you have read", "", 2, 2, ARG_WORDS, "read-marks", { { 0 } },
       verb_settings },
+    { "backup", "[FILE]", "put your identity and friends away, sealed", "Prints nine words that open it: write them down, and keep them apart from it. Messages are not "
+      "in it. With --paper FILE images to print are made instead, FILE-1.png and so on.",
+      0, 1, ARG_FILE, "", { { "passphrase", NULL, "ask for a passphrase to open it, instead of words" },
+                            { "paper", "FILE", "as QR codes in images" }, { "qr", NULL, "as QR codes on the terminal" } }, verb_backup },
+    { "restore", "FILE", "be who you were, from a backup", "Into an empty --data folder whose daemon runs. Asks for the words or the passphrase. FILE may also hold the texts that were "
+      "scanned from paper. Sessions with all friends begin anew. Do not go on with the old device.",
+      1, 1, ARG_FILE, "", { { "passphrase", NULL, "ask for a passphrase that seals everything here" } }, verb_restore },
     { "panic", "", "destroy all keys, at once and for good", "Identity, friends and messages cannot be read again, by anybody. The "
       "daemon ends.", 0, 0, ARG_NONE, "", { { "yes", NULL, "really" } }, verb_panic },
     { "completion", "SHELL", "print the completion for bash, zsh or fish", "", 1, 1, ARG_SHELL, "bash zsh fish", { { 0 } },

@@ -64,6 +64,8 @@ static const struct route {
     { API_POST, "/v1/free-up", api_free_up },
     { API_GET, "/v1/storage", api_storage },
     { API_POST, "/v1/init", api_init },
+    { API_POST, "/v1/backup", api_backup },
+    { API_POST, "/v1/restore", api_restore },
     { API_POST, "/v1/unlock", api_unlock },
     { API_POST, "/v1/passphrase", api_passphrase },
     { API_POST, "/v1/settings", api_settings },

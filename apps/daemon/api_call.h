@@ -72,6 +72,7 @@ api_handler api_card, api_invite, api_friends, api_friend_add, api_friend_show, 
 api_handler api_messages, api_conversations, api_send, api_read, api_message, api_message_delete, api_inbox, api_events;
 api_handler api_upload_begin, api_upload_data, api_upload_show, api_upload_drop, api_media_send, api_media_list, api_media_show,
     api_media_data, api_media_light, api_media_preview, api_media_want, api_media_keep, api_media_free, api_free_up, api_storage;
+api_handler api_backup, api_restore;
 api_handler api_init, api_unlock, api_passphrase, api_settings, api_panic;
 
 #endif

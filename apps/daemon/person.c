@@ -159,7 +159,15 @@ enum err person_unlock(struct parts *p, struct bytes passphrase)
     return note_failure(p, e);
 }
 
-enum err person_init(struct parts *p, struct bytes name, struct bytes passphrase)
+/* How somebody comes to be here: by a name, or out of a backup. */
+struct birth { struct bytes name, file; const struct backup_key *key; uint32_t *friends; };
+
+static enum err be_born(const struct messenger_config *config, const struct birth *b)
+{
+    return b->key != NULL ? messenger_restore(config, b->file, b->key, b->friends) : messenger_init(config, b->name);
+}
+
+static enum err make_person(struct parts *p, const struct birth *birth, struct bytes passphrase)
 {
     bool is_made = false;
     enum err e = ERR_NONE;
@@ -183,12 +191,26 @@ enum err person_init(struct parts *p, struct bytes name, struct bytes passphrase
     if (e != ERR_NONE || (e = open_archive(p)) != ERR_NONE)
         return note_failure(p, e);
     struct messenger_config config = messenger_config_of(p);
-    if ((e = messenger_init(&config, name)) != ERR_NONE && is_made) {
+    if ((e = be_born(&config, birth)) != ERR_NONE && is_made) {
         /* A vault without anybody in it would hold the next try to this passphrase. */
         person_stop(p, true);
         (void)vault_panic(p->paths->vault, p->paths->key);
     }
     return note_failure(p, e == ERR_NONE ? open_messenger(p) : e);
+}
+
+enum err person_init(struct parts *p, struct bytes name, struct bytes passphrase)
+{
+    const struct birth birth = { .name = name };
+
+    return make_person(p, &birth, passphrase);
+}
+
+enum err person_restore(struct parts *p, struct bytes file, const struct backup_key *key, struct bytes passphrase, uint32_t *friends)
+{
+    const struct birth birth = { .file = file, .key = key, .friends = friends };
+
+    return make_person(p, &birth, passphrase);
 }
 
 enum err person_change_passphrase(struct parts *p, struct bytes passphrase)

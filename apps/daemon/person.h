@@ -18,6 +18,9 @@ enum err person_unlock(struct parts *p, struct bytes passphrase);
  * ERR_AUTH (a vault without an identity wants another passphrase), ERR_REFUSED (only a relay). */
 enum err person_init(struct parts *p, struct bytes name, struct bytes passphrase);
 
+/* The same with the person of a backup (messenger_restore, whose errors it adds). `passphrase` is the new vault's. */
+enum err person_restore(struct parts *p, struct bytes file, const struct backup_key *key, struct bytes passphrase, uint32_t *friends);
+
 enum err person_change_passphrase(struct parts *p, struct bytes passphrase);
 
 /* Destroys the keys, in memory and on disk. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/messenger/backup_content.h"
 #include "apps/messenger/state.h"
 #include "crypto/hash.h"
 #include "crypto/tags.h"
@@ -287,7 +288,8 @@ static void name_unique(const struct messenger *m, struct bytes wanted, char out
 
 /* ---- New friends, new cards ---- */
 
-enum err friend_new(struct messenger *m, const struct card *card, struct bytes as, struct friend **out)
+/* A friend in list and archive, with nobody on the look-out for it yet. */
+static enum err friend_make(struct messenger *m, const struct card *card, struct bytes as, struct friend **out)
 {
     uint8_t name[FRIEND_NAME_LEN];
     struct friend *f;
@@ -313,16 +315,52 @@ enum err friend_new(struct messenger *m, const struct card *card, struct bytes a
     m->settings.next_friend++;
     m->is_settings_dirty = true;
     friend_touch(m, f, DIRTY_FRIEND | DIRTY_CONVERSATION);
-    messenger_fail(m, watch_friend(m->watch, f));
-    messenger_tell(m, MESSENGER_FRIEND, f->number, NULL);
     *out = f;
+    return ERR_NONE;
+}
+
+enum err friend_new(struct messenger *m, const struct card *card, struct bytes as, struct friend **out)
+{
+    enum err e = friend_make(m, card, as, out);
+
+    if (e != ERR_NONE)
+        return e;
+    messenger_fail(m, watch_friend(m->watch, *out));
+    messenger_tell(m, MESSENGER_FRIEND, (*out)->number, NULL);
     return m->failed;
+}
+
+enum err friend_put_back(struct messenger *m, const struct backup_friend *b)
+{
+    struct friend *f;
+    enum err e;
+
+    if (card_is_same_person(&b->card, identity_card(m->identity)))
+        return ERR_MALFORMED;
+    if ((e = friend_make(m, &b->card, bytes_of_text(b->name), &f)) != ERR_NONE)
+        return e;
+    f->r.flags = b->flags;
+    f->r.disappear_s = b->disappear_s;
+    if (b->flags & FRIEND_HEARD && !(b->flags & FRIEND_IS_BLOCKED))
+        f->r.reset_due_s = f->r.card_due_s = messenger_soon_s(m) + 1;
+    return ERR_NONE;
 }
 
 /* Prekeys are numbered as they are made, modulo 2^16; dates would not do, for a clock may have been set back. */
 static bool card_is_older(const struct card *a, const struct card *b)
 {
     return (int16_t)(uint16_t)(a->prekey_id - b->prekey_id) < 0;
+}
+
+/* A reset that has not been answered may have been for a prekey that is gone; the newer card has another. */
+static void begin_again(struct messenger *m, struct friend *f)
+{
+    for (unsigned i = 0; i < SLOTS_MAX; i++) {
+        if (f->slots[i].is_used && f->slots[i].is_ours && !f->slots[i].is_established)
+            slot_drop(m, f, i);
+    }
+    f->r.reset_due_s = messenger_clock_s(m);
+    f->r.reset_tries = 0;
 }
 
 /* A standing card replaces an invite's, and a newer one an older. */
@@ -335,6 +373,8 @@ void friend_take_card(struct messenger *m, struct friend *f, const struct card *
     if (is_invite == had_invite && card_is_older(card, &f->r.card))
         return;
     f->r.card = *card;
+    if (f->r.reset_due_s != 0)
+        begin_again(m, f);
     friend_touch(m, f, DIRTY_FRIEND);
     messenger_tell(m, MESSENGER_FRIEND, f->number, NULL);
 }

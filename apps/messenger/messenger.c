@@ -152,9 +152,8 @@ enum err messenger_settle(struct messenger *m)
 
 /* ---- Birth ---- */
 
-enum err messenger_init(const struct messenger_config *config, struct bytes name)
+enum err messenger_begin(struct messenger *m, const struct messenger_config *config)
 {
-    struct messenger m;
     struct bytes in;
     enum err e;
 
@@ -163,22 +162,40 @@ enum err messenger_init(const struct messenger_config *config, struct bytes name
     e = archive_get(config->archive, ARCHIVE_SELF, bytes_of_text(SETTINGS_NAME), &in);
     if (e != ERR_NOT_FOUND)
         return e == ERR_NONE ? ERR_EXISTS : e;
-    memset(&m, 0, sizeof m);
-    m.config = *config;
-    m.record = buffer_of_limit(RECORD_LEN_MAX);
-    m.wall_unix_s = config->wall_unix_s;
-    m.settings.is_marking_read = true;
-    m.settings.next_friend = 1;
-    m.settings.next_rank = 1;
-    m.base_s = 1;   /* 0 means never */
-    m.settings.tended_day = messenger_day(&m);
-    if ((e = identity_new(&m.identity, name, messenger_day(&m), &config->rng)) != ERR_NONE)
+    memset(m, 0, sizeof *m);
+    m->config = *config;
+    m->record = buffer_of_limit(RECORD_LEN_MAX);
+    m->wall_unix_s = config->wall_unix_s;
+    m->settings.is_marking_read = true;
+    m->settings.next_friend = 1;
+    m->settings.next_rank = 1;
+    m->base_s = 1;   /* 0 means never */
+    m->settings.tended_day = messenger_day(m);
+    return ERR_NONE;
+}
+
+void messenger_end(struct messenger *m)
+{
+    messenger_record(m);
+    buffer_clear(&m->record);
+    friends_free(m);
+    identity_free(m->identity);
+    free(m->events);
+    secret_wipe(m, sizeof *m);
+}
+
+enum err messenger_init(const struct messenger_config *config, struct bytes name)
+{
+    struct messenger m;
+    enum err e = messenger_begin(&m, config);
+
+    if (e != ERR_NONE)
         return e;
-    m.is_identity_dirty = m.is_settings_dirty = true;
-    e = messenger_settle(&m);
-    messenger_record(&m);
-    buffer_clear(&m.record);
-    identity_free(m.identity);
+    if ((e = identity_new(&m.identity, name, messenger_day(&m), &config->rng)) == ERR_NONE) {
+        m.is_identity_dirty = m.is_settings_dirty = true;
+        e = messenger_settle(&m);
+    }
+    messenger_end(&m);
     return e;
 }
 

@@ -12,6 +12,7 @@
 #ifndef STA_MESSENGER_MESSENGER_H
 #define STA_MESSENGER_MESSENGER_H
 
+#include "crypto/backup.h"
 #include "crypto/card.h"
 #include "crypto/vault.h"
 #include "mesh/node.h"
@@ -49,6 +50,17 @@ void     messenger_close(struct messenger *m);
 
 /* Makes the identity in a fresh archive (works without a node: config.node may be NULL). ERR_EXISTS; ERR_MALFORMED: the name. */
 enum err messenger_init(const struct messenger_config *config, struct bytes name);
+
+/* ---- Backup ---- */
+
+/* Appends a sealed file to `to` (its limit at least BACKUP_FILE_LEN_MAX) that holds who one is, friends and who of them was verified; no
+ * messages, no sessions. *friends says how many. Changes nothing. Errors of backup_seal. */
+enum { BACKUP_FILE_LEN_MAX = (1 << 20) + 4096 };
+enum err messenger_backup(struct messenger *m, const struct backup_key *key, enum vault_cost cost, struct buffer *to, uint32_t *friends);
+
+/* Instead of messenger_init: makes the person of such a file in a fresh archive. Sessions begin anew with every friend. ERR_EXISTS;
+ * errors of backup_open, and ERR_MALFORMED, ERR_VERSION, ERR_AUTH of what it holds. */
+enum err messenger_restore(const struct messenger_config *config, struct bytes file, const struct backup_key *key, uint32_t *friends);
 
 /* ---- People ---- */
 

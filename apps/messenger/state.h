@@ -146,6 +146,10 @@ struct buffer *messenger_record(struct messenger *m);
 /* A pause that tells nobody when something was read or written. */
 uint64_t messenger_soon_s(struct messenger *m);
 
+/* Sets up a messenger on the stack around an archive in which nobody is yet: for who makes a person. ERR_EXISTS. */
+enum err messenger_begin(struct messenger *m, const struct messenger_config *config);
+void     messenger_end(struct messenger *m);
+
 /* ---- self.c ---- */
 enum err self_load(struct messenger *m);
 enum err self_save(struct messenger *m);
@@ -163,6 +167,7 @@ bool     self_is_standing(const struct messenger *m, uint32_t inbox_id);
 enum err self_inbox(const struct messenger *m, uint32_t inbox_id, struct inbox_view *out);
 
 /* ---- friends.c ---- */
+struct backup_friend;
 struct friend *friend_by_number(const struct messenger *m, uint32_t number);
 struct friend *friend_by_card(const struct messenger *m, const struct card *c);
 enum err friends_load(struct messenger *m);
@@ -171,6 +176,8 @@ void     friends_free(struct messenger *m);
 void     friend_touch(struct messenger *m, struct friend *f, unsigned dirty);
 /* `as` empty: the card's name. */
 enum err friend_new(struct messenger *m, const struct card *card, struct bytes as, struct friend **out);
+/* A friend from a backup, before there is anything to look out for. A reset is owed to who has heard of us. */
+enum err friend_put_back(struct messenger *m, const struct backup_friend *b);
 void     friend_take_card(struct messenger *m, struct friend *f, const struct card *card);
 void     friend_accepted(struct messenger *m, struct friend *f);
 void     friend_fill_info(struct messenger *m, const struct friend *f, struct friend_info *out);

@@ -118,7 +118,7 @@ enum err profile_lock(const struct profile_paths *p, int *fd)
 /* ---- Vault ---- */
 
 /* Argon2 takes 256 MiB where that is at most an eighth of the memory, and 64 MiB on a Pi (protocol section 8). */
-static enum vault_cost cost_of_machine(void)
+enum vault_cost profile_cost(void)
 {
     struct sysinfo s;
     bool is_large = sysinfo(&s) == 0 && (uint64_t)s.totalram * s.mem_unit >= (UINT64_C(2) << 30);
@@ -168,7 +168,7 @@ enum err profile_vault_create(const struct profile_paths *p, struct bytes passph
     struct vault_key key = key_of(p, passphrase);
     struct rng g = rng_system();
 
-    return vault_create(out, p->vault, &key, cost_of_machine(), &g);
+    return vault_create(out, p->vault, &key, profile_cost(), &g);
 }
 
 /* Overwrites before removing; on flash the old block may stay, which docs/threat-model.md says. */
@@ -193,7 +193,7 @@ enum err profile_vault_change(const struct profile_paths *p, struct vault *v, st
 {
     struct vault_key key = key_of(p, passphrase);
     struct rng g = rng_system();
-    enum err e = vault_change_key(v, p->vault, &key, cost_of_machine(), &g);
+    enum err e = vault_change_key(v, p->vault, &key, profile_cost(), &g);
 
     if (e == ERR_NONE && passphrase.len > 0)
         shred(p->key);

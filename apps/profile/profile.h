@@ -46,6 +46,9 @@ enum err profile_check_folder(const struct profile_paths *p);
 /* Held until the descriptor is closed. ERR_LOCKED: another program works in the folder. ERR_IO. */
 enum err profile_lock(const struct profile_paths *p, int *fd);
 
+/* What a passphrase costs on this machine. */
+enum vault_cost profile_cost(void);
+
 enum profile_vault { PROFILE_VAULT_NONE, PROFILE_VAULT_KEY_FILE, PROFILE_VAULT_PASSPHRASE };
 enum err profile_vault_kind(const struct profile_paths *p, enum profile_vault *out);
 

@@ -319,6 +319,72 @@ static void check_storage_gone(struct api_fixture *f)
     f->parts = whole;
 }
 
+/* Away from one folder, back in another, by words, by passphrase and from paper. */
+static void check_backup(struct api_fixture *ana, const char *folder)
+{
+    char body[1200], path[400], fresh[400];
+
+    expect(ana, API_POST, "/v1/backup", "{}", 400, "malformed");
+    expect(ana, API_POST, "/v1/backup", "{\"path\":\"here\"}", 400, "malformed");
+    expect(ana, API_POST, "/v1/backup", "{\"path\":\"/nonexistent/x\"}", 404, "not-found");
+    expect(ana, API_POST, "/v1/backup", "{\"path\":\"/x\",\"paper\":true}", 400, "malformed");
+    snprintf(path, sizeof path, "%s/ana.backup", folder);
+    snprintf(body, sizeof body, "{\"path\":\"%s\"}", path);
+    char *words = ask(ana, API_POST, "/v1/backup", body, 201, "words");
+    expect(ana, API_POST, "/v1/backup", body, 409, "exists");
+    snprintf(body, sizeof body, "{\"path\":\"%s\",\"words\":\"%s\"}", path, words);
+    expect(ana, API_POST, "/v1/restore", body, 409, "exists");
+
+    snprintf(fresh, sizeof fresh, "%s/again", folder);
+    struct api_fixture *again = api_fixture_new(fresh);
+    static const struct { const char *name, *tail; int status; const char *code; } rows[] = {
+        { "no key", "", 400, "malformed" },
+        { "two keys", ",\"words\":\"x\",\"passphrase\":\"x\"", 400, "malformed" },
+        { "no words", ",\"words\":\"lusab\"", 403, "auth" },
+        { "a passphrase for words", ",\"passphrase\":\"x\"", 403, "auth" },
+        { "other words", ",\"words\":\"babab babab babab babab babab babab babab babab babab\"", 403, "auth" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char wrong[1200];
+
+        snprintf(wrong, sizeof wrong, "{\"path\":\"%s\"%s}", path, rows[i].tail);
+        expect(again, API_POST, "/v1/restore", wrong, rows[i].status, rows[i].code);
+    }
+    char missing[1200];
+    snprintf(missing, sizeof missing, "{\"path\":\"/nonexistent/x\",\"words\":\"%s\"}", words);
+    expect(again, API_POST, "/v1/restore", missing, 404, "not-found");
+    CHECK(again->parts.person == PERSON_NONE);
+    expect(again, API_POST, "/v1/restore", body, 201, NULL);
+    char *card = ask(ana, API_GET, "/v1/card", NULL, 200, "name"), *other = ask(again, API_GET, "/v1/card", NULL, 200, "name");
+    CHECK(strcmp(card, other) == 0);
+    free(card);
+    free(other);
+    api_fixture_free(again);
+    again = api_fixture_new(fresh);
+    CHECK(again->parts.person == PERSON_OPEN);
+    api_fixture_free(again);
+
+    /* On paper, a part a line; once with a line lost. */
+    json_t *o = call(ana, API_POST, "/v1/backup", "{\"paper\":true,\"passphrase\":\"correct horse\"}", 201), *parts = json_object_get(o, "parts");
+    CHECK(json_is_null(json_object_get(o, "words")) && json_is_null(json_object_get(o, "path")) && json_array_size(parts) > 1);
+    snprintf(fresh, sizeof fresh, "%s/paper", folder);
+    again = api_fixture_new(fresh);
+    snprintf(path, sizeof path, "%s/scanned.txt", folder);
+    for (size_t from = 2; from-- > 0;) {
+        FILE *f = fopen(path, "wb");
+
+        REQUIRE(f != NULL);
+        for (size_t i = json_array_size(parts); i-- > from;)
+            REQUIRE(fprintf(f, "%s\n", json_string_value(json_array_get(parts, i))) > 0);
+        REQUIRE(fclose(f) == 0);
+        snprintf(body, sizeof body, "{\"path\":\"%s\",\"passphrase\":\"correct horse\"}", path);
+        expect(again, API_POST, "/v1/restore", body, from == 1 ? 422 : 201, from == 1 ? "incomplete" : NULL);
+    }
+    api_fixture_free(again);
+    json_decref(o);
+    free(words);
+}
+
 static void check_passphrase(const char *folder)
 {
     struct api_fixture *f = api_fixture_new(folder);
@@ -362,6 +428,7 @@ int main(void)
     check_friends(ana, ben);
     check_messages(ana);
     check_stick(ana, ben, check_folder());
+    check_backup(ana, check_folder());
     check_storage_gone(ana);
     api_fixture_free(ana);
     api_fixture_free(ben);

@@ -106,9 +106,9 @@ class Person:
             raise Failed(arguments, done.returncode, done.stdout, done.stderr)
         return done.stdout
 
-    def ask(self, *arguments):
+    def ask(self, *arguments, text=None):
         """The same with --json: a list of the objects it printed."""
-        return [json.loads(line) for line in self.run("--json", *arguments).splitlines() if line.strip()]
+        return [json.loads(line) for line in self.run("--json", *arguments, text=text).splitlines() if line.strip()]
 
     def api(self, method, path, body=None):
         """What the daemon itself answers, past the command line; only success is expected."""

@@ -389,7 +389,7 @@ struct db *town_copy_db(struct town *t, int who)
     return to[0];
 }
 
-void town_restore_db(struct town *t, int who, struct db *copy)
+static void put_db(struct town *t, int who, struct db *copy, bool is_restored)
 {
     struct net_node *n = &t->net.nodes[t->people[who].node];
     struct db *old = n->db;
@@ -410,6 +410,35 @@ void town_restore_db(struct town *t, int who, struct db *copy)
     REQUIRE(store_open(&n->store, n->db, &n->store_config) == ERR_NONE);
     n->config.store = n->store;
     REQUIRE(node_new(&n->node, &n->config) == ERR_NONE);
-    t->people[who].is_restored = true;
+    t->people[who].is_restored = is_restored;
     open_person(t, who);
+}
+
+void town_restore_db(struct town *t, int who, struct db *copy)
+{
+    put_db(t, who, copy, true);
+}
+
+enum err town_rebirth(struct town *t, int who, struct bytes file, const struct backup_key *key)
+{
+    struct person *p = &t->people[who];
+    struct messenger_config c = config_of(t, who);
+    struct archive *archive;
+    uint32_t friends;
+    struct db *fresh;
+
+    REQUIRE(db_open_mem(&fresh) == ERR_NONE && archive_open(&archive, fresh, &p->sealer) == ERR_NONE);
+    c.archive = archive;
+    c.node = NULL;
+    c.store = NULL;
+    enum err e = messenger_restore(&c, file, key, &friends);
+    if (e == ERR_NONE)
+        CHECK_ERR("", messenger_restore(&c, file, key, &friends), ERR_EXISTS);
+    REQUIRE(e != ERR_NONE || db_commit(fresh) == ERR_NONE);
+    archive_close(archive);
+    if (e == ERR_NONE)
+        put_db(t, who, fresh, false);
+    else
+        db_close(fresh);
+    return e;
 }

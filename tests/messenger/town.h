@@ -79,4 +79,7 @@ uint64_t town_records(struct town *t, int who);
 struct db *town_copy_db(struct town *t, int who);
 void town_restore_db(struct town *t, int who, struct db *copy);
 
+/* The person on a new device, from a backup; all else of theirs is gone. */
+enum err town_rebirth(struct town *t, int who, struct bytes file, const struct backup_key *key);
+
 #endif
