@@ -64,6 +64,10 @@ const struct config_key config_keys[] = {
       "data a day to and from gateways, on metered links; 0: no limit",
       "The last tenth is kept for texts and calls for help. When all is used the link stays down until midnight UTC; neighbours are still "
       "served. Counted with what TLS and TCP add.", true },
+    { "on-message", CONFIG_PATH, FIELD(on_message), "PROGRAM", "", 0, 0, "run PROGRAM for every message that comes in",
+      "It gets the message as JSON on standard input (docs/scripts.md), runs for a short while with little memory, two at a time, and may write only into the "
+      "folder that it lies in, which has to be apart from the data folder. When it fails or hangs the log says so, and the message is in its conversation all the same.", true },
+    { "on-message-time", CONFIG_SPAN_S, FIELD(on_message_s), "SPAN", "30s", 1, 600, "how long that program may take", "After it, it is ended.", true },
     { "capacity", CONFIG_SIZE, FIELD(capacity_bytes), "SIZE", "512M", UINT64_C(1) << 20, UINT64_C(1) << 44,
       "disk for bundles, such as 512M or 4G",
       "Shared out: 5 % SOS, 10 % your own, 35 % friends', 40 % strangers', 10 % public; an unused share is lent.", true },

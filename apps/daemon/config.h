@@ -42,6 +42,8 @@ struct config {
     struct proxy proxy;                      /* towards the gateways */
     bool     is_bridge;
     uint64_t uplink_budget_bytes;            /* a day; 0: no limit */
+    char on_message[PROFILE_PATH_MAX];       /* a program; empty: none */
+    uint64_t on_message_s;                   /* how long it may take */
     uint64_t capacity_bytes;
     uint64_t media_budget_bytes;
     uint64_t receipt_delay_s;

@@ -14,6 +14,7 @@
 #include "apps/daemon/door.h"
 #include "apps/daemon/workshop.h"
 #include "apps/daemon/engine.h"
+#include "apps/daemon/hook.h"
 #include "apps/service/notify.h"
 #include "crypto/random.h"
 
@@ -27,6 +28,7 @@ struct daemon {
     struct engine *engine;
     struct desk *desk;
     struct door *door;
+    struct hook *hook;
     struct event *terminate, *interrupt, *reload, *watchdog, *end;
     int lock;
 };
@@ -56,6 +58,14 @@ static void on_answered(void *ctx)
 
     if (d->parts.is_panicking)
         event_add(d->end, &soon);
+}
+
+static void on_arrival(void *ctx, const json_t *message)
+{
+    struct daemon *d = ctx;
+
+    if (d->hook != NULL)
+        hook_take(d->hook, message);
 }
 
 /* ---- Signals ---- */
@@ -195,7 +205,7 @@ static void start_workshop(struct daemon *d)
 static enum err start_all(struct daemon *d)
 {
     struct engine_hooks engine_hooks = { d, on_turn, on_trouble };
-    struct desk_hooks desk_hooks = { d, on_answered };
+    struct desk_hooks desk_hooks = { d, on_answered, on_arrival };
     char why[256];
     enum err e;
 
@@ -217,6 +227,10 @@ static enum err start_all(struct daemon *d)
     }
     const char *socket = d->config->api[0] != '\0' ? d->config->api : d->paths.socket;
     snprintf(why, sizeof why, "out of memory");
+    if ((e = hook_new(&d->hook, d->base, &d->parts)) != ERR_NONE) {
+        log_line(&d->log, LOG_LEVEL_ERROR, "out of memory");
+        return e;
+    }
     if ((e = desk_new(&d->desk, d->base, &d->parts, &desk_hooks)) != ERR_NONE ||
         (e = door_new(&d->door, d->base, &d->log, d->desk, socket, why)) != ERR_NONE) {
         log_line(&d->log, LOG_LEVEL_ERROR, "%s", why);
@@ -251,6 +265,8 @@ static void stop_all(struct daemon *d)
 
     workshop_free(d->parts.workshop);
     d->parts.workshop = NULL;
+    hook_free(d->hook);
+    d->hook = NULL;
     desk_end(d->desk);
     door_free(d->door);
     desk_free(d->desk);

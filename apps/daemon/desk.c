@@ -200,6 +200,17 @@ void desk_set_engine(struct desk *d, struct engine *e)
     d->engine = e;
 }
 
+/* Who only asks has no right to set programs going. */
+static bool is_arrival(const struct desk *d, const struct messenger_event *event, const json_t *about)
+{
+    const char *direction = json_string_value(json_object_get(about, "direction"));
+    struct friend_info f;
+
+    if (event->kind != MESSENGER_MESSAGE || direction == NULL || strcmp(direction, "in") != 0)
+        return false;
+    return messenger_friend_info(d->parts->messenger, event->friend_number, &f) != ERR_NONE || !f.is_request;
+}
+
 /* Only what the turn made durable is told. */
 static void publish_events(struct desk *d)
 {
@@ -207,10 +218,13 @@ static void publish_events(struct desk *d)
 
     while (d->parts->messenger != NULL && messenger_next_event(d->parts->messenger, &event)) {
         const char *name = NULL;
-        json_t *about = streams_is_empty(d->streams) ? NULL : api_event(d->parts, &event, &name);
+        bool is_heard = !streams_is_empty(d->streams) || (event.kind == MESSENGER_MESSAGE && d->parts->config->on_message[0] != '\0');
+        json_t *about = is_heard ? api_event(d->parts, &event, &name) : NULL;
 
         if (about != NULL)
             streams_publish(d->streams, name, about);
+        if (is_arrival(d, &event, about))
+            d->hooks.on_arrival(d->hooks.ctx, about);
         json_decref(about);
     }
     if (d->link_changes_told != d->parts->link_changes) {

@@ -19,6 +19,7 @@ enum { DESK_HEAD_MAX = 8192 };
 struct desk_hooks {
     void *ctx;
     void (*on_answered)(void *ctx);   /* an answer was handed to the system: a panic may end now */
+    void (*on_arrival)(void *ctx, const json_t *message);   /* a message of somebody who is accepted came in, and is durable */
 };
 
 /* Who asks. All zero: the owner of the Unix socket. */
