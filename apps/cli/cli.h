@@ -61,6 +61,9 @@ const char *cli_option(const struct cli *c, const char *name);
 int cli_parse(struct cli *c, int argc, char **argv, char **args);
 int cli_main(int argc, char **argv);
 
+/* Could be the id of a message, or its beginning; a link is longer. */
+bool cli_is_message_id(const char *text);
+
 /* One line on standard error. Returns `status`. */
 int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -140,7 +143,7 @@ bool completion_print(FILE *to, const char *shell);
 
 int verb_init(struct cli *c), verb_card(struct cli *c), verb_invite(struct cli *c), verb_add(struct cli *c),
     verb_friends(struct cli *c), verb_accept(struct cli *c), verb_block(struct cli *c), verb_unblock(struct cli *c),
-    verb_verify(struct cli *c), verb_rename(struct cli *c),
+    verb_introduce(struct cli *c), verb_verify(struct cli *c), verb_rename(struct cli *c),
     verb_remove(struct cli *c), verb_disappear(struct cli *c), verb_send(struct cli *c), verb_messages(struct cli *c),
     verb_inbox(struct cli *c), verb_read(struct cli *c), verb_show(struct cli *c), verb_delete(struct cli *c),
     verb_status(struct cli *c), verb_neighbours(struct cli *c), verb_doctor(struct cli *c), verb_export(struct cli *c),

@@ -21,6 +21,11 @@ int fail(int status, const char *format, ...)
     return status;
 }
 
+bool cli_is_message_id(const char *text)
+{
+    return strlen(text) <= 16 && strspn(text, "0123456789abcdef") == strlen(text);
+}
+
 const char *cli_option(const struct cli *c, const char *name)
 {
     for (size_t i = 0; i < OPTIONS_MAX && c->verb->options[i].name != NULL; i++)

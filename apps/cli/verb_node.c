@@ -280,7 +280,6 @@ int verb_import(struct cli *c)
 
 /* ---- Gateways ---- */
 
-enum { MESSAGE_ID_DIGITS = 16 };   /* a link is longer */
 
 static int gateway_remove(struct cli *c)
 {
@@ -328,7 +327,7 @@ int verb_gateway(struct cli *c)
         return gateway_remove(c);
     if (strcmp(c->args[0], "add") != 0 || c->arg_count != 2)
         return fail(EXIT_USAGE, "usage: staffetta gateway add LINK|ID, gateway remove HOST, or gateway share NAME [HOST]");
-    bool is_id = strlen(c->args[1]) <= MESSAGE_ID_DIGITS && strspn(c->args[1], "0123456789abcdef") == strlen(c->args[1]);
+    bool is_id = cli_is_message_id(c->args[1]);
     json_t *body = json_pack("{s:s}", is_id ? "message" : "link", c->args[1]);
     if (body == NULL)
         return fail(EXIT_REFUSED, "this is no gateway link: it is no text");

@@ -75,7 +75,8 @@ int verb_invite(struct cli *c)
 
 int verb_add(struct cli *c)
 {
-    json_t *body = json_pack("{s:s}", "link", c->args[0]), *reply;
+    bool is_id = cli_is_message_id(c->args[0]);
+    json_t *body = json_pack("{s:s}", is_id ? "message" : "link", c->args[0]), *reply;
     const char *as = cli_option(c, "as");
 
     if (body == NULL)
@@ -93,6 +94,19 @@ int verb_add(struct cli *c)
         print_word(json_text(reply, "name"));
         putchar('\n');
     }
+    json_decref(reply);
+    return status;
+}
+
+int verb_introduce(struct cli *c)
+{
+    json_t *reply;
+    int status = call_friend(c, "POST", "/introduce", json_pack("{s:s}", "to", c->args[1]), &reply);
+
+    if (status == EXIT_DONE && c->is_json)
+        words_print_json(reply);
+    else if (status == EXIT_DONE)
+        puts("Each gets the other's card from you. Whether they take it is theirs to say.");
     json_decref(reply);
     return status;
 }
@@ -126,6 +140,10 @@ static void print_friend(const json_t *f)
     /* Who has written to us is heard of, even while nothing of ours has been acknowledged. */
     bool is_silent = strcmp(state, "added") == 0 && strcmp(heard, "never") == 0;
     printf(": %s", strcmp(state, "verified") == 0 ? "verified" : is_silent ? "added, no answer yet" : "not verified");
+    if (json_is_string(json_object_get(f, "introduced_by"))) {
+        fputs(", introduced by ", stdout);
+        words_print_text(stdout, json_text(f, "introduced_by"), 0);
+    }
     if (strcmp(heard, "never") != 0)
         printf(", last heard %s", heard);
     if (unread > 0)

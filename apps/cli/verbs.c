@@ -31,7 +31,8 @@ const struct verb verbs[] = {
       0, 0, ARG_NONE, "", { QR_OPTIONS }, verb_card },
     { "invite", "", "print a one-time invite, as a link", "Good for one person, for 30 days. Show it, or send it over a way you trust.",
       0, 0, ARG_NONE, "", { QR_OPTIONS }, verb_invite },
-    { "add", "LINK", "add a friend by card or invite", "Put the link in quotes: a shell takes what follows # for a comment.",
+    { "add", "LINK|ID", "add a friend by card, invite or introduction", "Put the link in quotes: a shell takes what follows # for a comment. ID is that of a message in which a friend "
+      "introduces somebody.",
       1, 1, ARG_NONE, "", { { "as", "NAME", "what you call them; otherwise the name on the card" } }, verb_add },
     { "friends", "", "list friends and those who ask", "",
       0, 0, ARG_NONE, "", { { "names", NULL, "only names, one a line" } }, verb_friends },
@@ -41,6 +42,8 @@ const struct verb verbs[] = {
       "given up.", 1, 1, ARG_FRIEND, "", { { 0 } }, verb_block },
     { "unblock", "NAME", "hear from a blocked person again", "What was dropped meanwhile stays away, unless they still repeat it.",
       1, 1, ARG_FRIEND, "", { { 0 } }, verb_unblock },
+    { "introduce", "NAME TO", "make two friends known to each other", "Each gets the other's card from you, as a message, and may take it or not.",
+      2, 2, ARG_FRIEND, "", { { 0 } }, verb_introduce },
     { "verify", "NAME", "compare safety numbers, and mark as verified", "Compare the number with your friend, face to face or by voice. "
       "If it is the same on both sides, nobody stands between you.",
       1, 1, ARG_FRIEND, "", { { "yes", NULL, "they are the same: mark as verified" },

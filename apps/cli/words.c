@@ -154,6 +154,26 @@ static void print_gateways(FILE *to, const json_t *message, bool is_out)
         fprintf(to, "; `staffetta gateway add %.8s` uses it]", json_text(message, "id"));
 }
 
+static void print_introduction(FILE *to, const json_t *message, bool is_out)
+{
+    const json_t *who = json_object_get(message, "introduces");
+    const char *known = json_text(who, "known");
+
+    fputs("[introduces ", to);
+    if (json_flag(who, "me"))
+        fputs("you", to);
+    else
+        words_print_text(to, json_text(who, "name"), 0);
+    if (known[0] != '\0') {
+        fputs(", whom you know as ", to);
+        words_print_text(to, known, 0);
+    }
+    if (is_out || known[0] != '\0' || json_flag(who, "me"))
+        fputc(']', to);
+    else
+        fprintf(to, "; `staffetta add %.8s` takes it up]", json_text(message, "id"));
+}
+
 void words_print_message(FILE *to, const json_t *message)
 {
     char at[WORDS_TIME_MAX], custody[WORDS_CUSTODY_MAX];
@@ -169,6 +189,8 @@ void words_print_message(FILE *to, const json_t *message)
         fputs("[a kind of message that this version does not know; update staffetta]", to);
     else if (json_object_get(message, "gateways") != NULL)
         print_gateways(to, message, is_out);
+    else if (json_is_object(json_object_get(message, "introduces")))
+        print_introduction(to, message, is_out);
     else
         words_print_text(to, json_text(message, "text"), 4);
     if (is_out) {

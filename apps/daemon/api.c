@@ -37,6 +37,7 @@ static const struct route {
     { API_POST, "/v1/friends/{}/accept", api_friend_accept },
     { API_POST, "/v1/friends/{}/block", api_friend_block },
     { API_POST, "/v1/friends/{}/unblock", api_friend_unblock },
+    { API_POST, "/v1/friends/{}/introduce", api_introduce },
     { API_POST, "/v1/friends/{}/rename", api_friend_rename },
     { API_POST, "/v1/friends/{}/verify", api_friend_verify },
     { API_POST, "/v1/friends/{}/disappear", api_friend_disappear },

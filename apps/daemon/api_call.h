@@ -67,7 +67,7 @@ typedef void api_handler(struct api_call *c);
 api_handler api_calls, api_status, api_neighbours, api_doctor, api_export, api_import, api_gateways, api_gateway_add,
     api_gateway_remove, api_gateway_share;
 api_handler api_card, api_invite, api_friends, api_friend_add, api_friend_show, api_friend_remove, api_friend_accept,
-    api_friend_block, api_friend_unblock,
+    api_friend_block, api_friend_unblock, api_introduce,
     api_friend_rename, api_friend_verify, api_friend_disappear, api_safety_number;
 api_handler api_messages, api_conversations, api_send, api_read, api_message, api_message_delete, api_inbox, api_events;
 api_handler api_upload_begin, api_upload_data, api_upload_show, api_upload_drop, api_media_send, api_media_list, api_media_show,

@@ -70,6 +70,9 @@ static void set_talk(json_t *o, const struct message_info *m)
     json_object_set_new(o, "deleted", json_boolean(m->is_deleted));
     json_object_set_new(o, "reactions", reactions);
     json_object_set_new(o, "mentions", mentions);
+    json_object_set_new(o, "introduces", m->introduces[0] == '\0' ? json_null()
+                                             : json_pack("{s:s, s:o, s:b}", "name", m->introduces, "known", text_or_null(m->introduces_known),
+                                                         "me", m->introduces_me));
 }
 
 json_t *api_message_json(const struct message_info *m, const char *friend_name)
@@ -128,9 +131,10 @@ json_t *api_friend_json(const struct friend_info *f)
         [FRIEND_ADDED] = "added", [FRIEND_CONNECTED] = "connected", [FRIEND_VERIFIED] = "verified",
     };
 
-    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:i, s:i, s:I}", "name", f->name, "card_name", f->card_name,
+    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:i, s:i, s:I, s:o}", "name", f->name, "card_name", f->card_name,
                      "state", states[f->state], "request", f->is_request, "blocked", f->is_blocked, "last_heard", api_time(f->last_heard_unix_s),
-                     "unread", (int)f->unread, "messages", (int)f->message_count, "disappear_s", (json_int_t)f->disappear_s);
+                     "unread", (int)f->unread, "messages", (int)f->message_count, "disappear_s", (json_int_t)f->disappear_s,
+                     "introduced_by", text_or_null(f->introduced_by));
 }
 
 json_t *api_event(struct parts *p, const struct messenger_event *event, const char **name)

@@ -113,23 +113,59 @@ static void refuse_link(struct api_call *c, enum err e)
 
 void api_friend_add(struct api_call *c)
 {
-    struct bytes link = bytes_of(NULL, 0), as = bytes_of(NULL, 0);
+    struct bytes link = bytes_of(NULL, 0), message = bytes_of(NULL, 0), as = bytes_of(NULL, 0);
+    char given[MESSAGE_ID_TEXT_LEN + 1], id[MESSAGE_ID_TEXT_LEN + 1];
     uint32_t number = 0;
     const struct api_field fields[] = {
-        { "link", API_TEXT, true, 1, 2000, &link }, { "as", API_TEXT, false, 1, CARD_NAME_MAX, &as },
+        { "link", API_TEXT, false, 1, 2000, &link }, { "message", API_TEXT, false, 1, MESSAGE_ID_TEXT_LEN, &message },
+        { "as", API_TEXT, false, 1, CARD_NAME_MAX, &as },
     };
 
-    if (!api_fields(c, fields, 2) || !api_needs_person(c))
+    if (!api_fields(c, fields, 3) || !api_needs_person(c))
         return;
+    if ((link.len > 0) == (message.len > 0)) {
+        api_refuse(c, 400, "malformed", "give either a link, or the id of a message that introduces somebody");
+        return;
+    }
     if (!is_control_free(as)) {
         api_refuse(c, 400, "bad-name", "the name holds a control character");
         return;
     }
-    enum err e = messenger_friend_add(c->parts->messenger, link, as, c->wall_unix_s, &number);
+    snprintf(given, sizeof given, "%.*s", (int)message.len, (const char *)message.at);
+    if (message.len > 0 && !api_find_message(c, given, id))
+        return;
+    enum err e = message.len > 0 ? messenger_introduced_add(c->parts->messenger, bytes_of_text(id), as, c->wall_unix_s, &number)
+                                 : messenger_friend_add(c->parts->messenger, link, as, c->wall_unix_s, &number);
     if (e == ERR_NONE || e == ERR_EXISTS)
         answer_friend(c, e == ERR_NONE ? 201 : 200, number);
+    else if (e == ERR_MALFORMED && message.len > 0)
+        api_refuse(c, 422, "bad-link", "this message introduces nobody");
     else
         refuse_link(c, e);
+}
+
+void api_introduce(struct api_call *c)
+{
+    struct bytes to = bytes_of(NULL, 0);
+    const struct api_field fields[] = { { "to", API_TEXT, true, 1, API_ARG_LEN_MAX, &to } };
+    char ids[2][MESSAGE_ID_TEXT_LEN + 1];
+    uint32_t one, other;
+
+    if (!api_fields(c, fields, 1) || !api_needs_person(c) || !api_friend(c, &one))
+        return;
+    if (messenger_friend_find(c->parts->messenger, to, &other) != ERR_NONE) {
+        api_refuse(c, 404, "not-found", "there is no friend \"%.*s\"; `staffetta friends` lists them", (int)(to.len < 100 ? to.len : 100), (const char *)to.at);
+        return;
+    }
+    enum err e = messenger_introduce(c->parts->messenger, one, other, c->wall_unix_s, c->now_ms, ids);
+    if (e == ERR_REFUSED)
+        api_refuse(c, 403, "refused", "an introduction takes two friends whom you have accepted and not blocked");
+    else if (e == ERR_STATE)
+        api_refuse(c, 409, "state", "one of the two has not answered you yet, or too many messages wait for them: later");
+    else if (e != ERR_NONE)
+        api_fail(c, e, "the introduction");
+    else
+        api_answer(c, 201, json_pack("{s:[s, s]}", "messages", ids[0], ids[1]));
 }
 
 void api_friend_show(struct api_call *c)

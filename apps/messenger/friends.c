@@ -470,6 +470,8 @@ void friend_fill_info(struct messenger *m, const struct friend *f, struct friend
     out->unread = f->talk.r.unread;
     out->message_count = f->talk.r.message_count;
     out->disappear_s = f->r.disappear_s;
+    const struct friend *by = f->r.introducer != 0 ? friend_by_number(m, f->r.introducer) : NULL;
+    out->introduced_by = by != NULL ? by->r.name : NULL;
 }
 
 enum err messenger_friend_info(struct messenger *m, uint32_t number, struct friend_info *out)

@@ -117,6 +117,7 @@ void message_fill_info(struct messenger *m, const struct conversation *c, uint32
     out->media = msg->flags & MESSAGE_HAS_MEDIA ? media_of_message(m, &msg->id) : NULL;
     out->is_unreadable = (msg->flags & MESSAGE_IS_UNREADABLE) != 0;
     fill_talk(m, c, msg, out);
+    introduction_fill(m, msg, out);
 }
 
 /* ---- Public calls ---- */

@@ -81,6 +81,7 @@ struct friend_info {
     uint32_t unread;
     uint32_t message_count;
     uint32_t disappear_s;        /* of new messages, after reading; 0: never */
+    const char *introduced_by;   /* the friend whose introduction was taken; NULL: nobody, or removed since */
 };
 
 void     messenger_card_link(struct messenger *m, char to[CARD_LINK_MAX]);
@@ -90,6 +91,13 @@ const char *messenger_name(const struct messenger *m);
 /* `as` may be empty: the card's name, numbered when taken. ERR_EXISTS with the friend's number in *number when the person is
  * known (the card is renewed); ERR_REFUSED: our own card; card_from_link's errors; ERR_EXPIRED. */
 enum err messenger_friend_add(struct messenger *m, struct bytes link, struct bytes as, uint64_t wall_unix_s, uint32_t *number);
+/* Makes two friends known to each other: each gets the other's card as a message; ids[0] is that to b. ERR_NOT_FOUND; ERR_REFUSED: the same
+ * person, blocked, or not accepted; ERR_STATE: one of them has not answered yet, so that only a one-time invite of theirs is here, or too much waits for them. */
+enum err messenger_introduce(struct messenger *m, uint32_t a, uint32_t b, uint64_t wall_unix_s, uint64_t now_ms, char ids[2][MESSAGE_ID_TEXT_LEN + 1]);
+
+/* Adds the person whom this message introduces. Errors of messenger_friend_add; ERR_NOT_FOUND: no such message; ERR_MALFORMED: it introduces nobody. */
+enum err messenger_introduced_add(struct messenger *m, struct bytes id_text, struct bytes as, uint64_t wall_unix_s, uint32_t *number);
+
 enum err messenger_friend_find(struct messenger *m, struct bytes name, uint32_t *number);   /* case-insensitive for ASCII */
 enum err messenger_friend_info(struct messenger *m, uint32_t number, struct friend_info *out);
 enum err messenger_friend_accept(struct messenger *m, uint32_t number);
@@ -159,6 +167,9 @@ struct message_info {
     uint8_t  reaction_count, mention_count;
     struct reaction_info reactions[MESSAGE_REACTIONS_MAX];
     const char *mentions[MESSAGE_MENTIONS_MAX];   /* names, as called here; who is not in the conversation is left out */
+    char     introduces[CARD_NAME_MAX + 1];       /* the text is this person's card; empty: it is not */
+    bool     introduces_me;
+    const char *introduces_known;                 /* what this person is called here already; NULL: unknown, or only asks */
     const struct media_info *media;   /* of a content that it announces (media.h; the text is its caption), or NULL */
 };
 

@@ -281,12 +281,15 @@ static void write_text(struct writer *w, struct bytes text)
     writer_copy(w, text);
 }
 
+/* Version 1 is that of a friend whom nobody introduced. */
+enum { FRIEND_VERSION_INTRODUCED = 2 };
+
 enum err friend_encode(const struct friend_record *f, struct buffer *to)
 {
     uint8_t card[CARD_LEN_MAX];
     size_t card_len = card_encode(&f->card, card);
     struct writer w;
-    enum err e = begin(&w, to, HEAD_BOUND);
+    enum err e = begin_version(&w, to, HEAD_BOUND, f->introducer != 0 ? FRIEND_VERSION_INTRODUCED : RECORD_VERSION);
 
     if (e != ERR_NONE)
         return e;
@@ -306,14 +309,19 @@ enum err friend_encode(const struct friend_record *f, struct buffer *to)
     writer_varint(&w, f->reset_tries);
     writer_varint(&w, f->recovered_s);
     writer_varint(&w, f->recoveries);
+    if (f->introducer != 0)
+        writer_varint(&w, f->introducer);
     return end(&w, to);
 }
 
 enum err friend_decode(struct friend_record *out, struct bytes in)
 {
-    struct reader r = open_record(in);
+    struct reader r = reader_of(in);
+    uint8_t version = reader_u8(&r);
     struct friend_record f;
 
+    if (version != RECORD_VERSION && version != FRIEND_VERSION_INTRODUCED)
+        return ERR_CORRUPT;
     memset(&f, 0, sizeof f);
     size_t name_len = (size_t)number(&r, FRIEND_NAME_MAX);
     reader_copy(&r, f.name, name_len);
@@ -332,6 +340,8 @@ enum err friend_decode(struct friend_record *out, struct bytes in)
     f.reset_tries = number_u32(&r);
     f.recovered_s = reader_varint(&r);
     f.recoveries = number_u32(&r);
+    if (version == FRIEND_VERSION_INTRODUCED && (f.introducer = number_u32(&r)) == 0)
+        return ERR_CORRUPT;
     if (!reader_is_done(&r) || (f.flags & ~FRIEND_FLAGS) != 0 || name_len == 0 || memchr(f.name, 0, name_len) != NULL ||
         card_decode(&f.card, card) != ERR_NONE)
         return ERR_CORRUPT;

@@ -93,6 +93,7 @@ struct friend_record {
     uint32_t reset_tries;
     uint64_t recovered_s;               /* when a session was last begun for want of answers */
     uint32_t recoveries;
+    uint32_t introducer;                /* the number of the friend whose introduction was taken; 0: none */
 };
 
 /* Facts of a session beside the session's own bytes. */

@@ -325,6 +325,9 @@ void     receipts_sent(struct messenger *m, struct friend *f, uint16_t waiting);
 void     receipts_wake(struct messenger *m, struct friend *f);
 void     receipts_owe_card(struct messenger *m, struct friend *f);
 
+/* ---- introductions.c ---- */
+void     introduction_fill(struct messenger *m, const struct message_record *msg, struct message_info *out);
+
 /* ---- disappear.c ---- */
 void     disappear_start(struct messenger *m, struct conversation *c, uint32_t number, uint32_t seconds);
 void     disappear_wake(struct messenger *m, struct conversation *c);

@@ -213,6 +213,23 @@ static void check_backwards(struct api_fixture *ana)
     json_decref(newest);
 }
 
+/* Of two friends of which none has answered, there is nobody to introduce. */
+static void check_introduce(struct api_fixture *f)
+{
+    expect(f, API_POST, "/v1/friends", "{}", 400, "malformed");
+    expect(f, API_POST, "/v1/friends", "{\"link\":\"x\",\"message\":\"00\"}", 400, "malformed");
+    expect(f, API_POST, "/v1/friends", "{\"message\":\"0123456789abcdef\"}", 404, "not-found");
+    expect(f, API_POST, "/v1/friends/ben/introduce", "{}", 400, "malformed");
+    expect(f, API_POST, "/v1/friends/ben/introduce", "{\"to\":\"nobody\"}", 404, "not-found");
+    expect(f, API_POST, "/v1/friends/ben/introduce", "{\"to\":\"ben\"}", 403, "refused");
+    char *id = ask(f, API_POST, "/v1/friends/ben/messages", "{\"text\":\"no introduction\"}", 201, "id"), body[64];
+    snprintf(body, sizeof body, "{\"message\":\"%s\"}", id);
+    expect(f, API_POST, "/v1/friends", body, 422, "bad-link");
+    snprintf(body, sizeof body, "/v1/messages/%s", id);
+    expect(f, API_DELETE, body, NULL, 200, NULL);
+    free(id);
+}
+
 static void check_messages(struct api_fixture *ana)
 {
     char target[64], *id = ask(ana, API_POST, "/v1/friends/ben/messages", "{\"text\":\"one\\u0007 line\\nü\"}", 201, "id");
@@ -426,6 +443,7 @@ int main(void)
     expect(ben, API_POST, "/v1/init", "{\"name\":\"Ben\",\"passphrase\":null}", 201, NULL);
     check_bad(ana);
     check_friends(ana, ben);
+    check_introduce(ana);
     check_messages(ana);
     check_stick(ana, ben, check_folder());
     check_backup(ana, check_folder());

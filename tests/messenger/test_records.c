@@ -81,6 +81,12 @@ static void check_friend(void)
     CHECK(strcmp(b.name, a.name) == 0 && b.flags == a.flags && b.last_heard_unix_s == UINT64_MAX);
     CHECK(card_is_same_person(&a.card, &b.card));
     CHECK_CUTS("friend", to, friend_of);
+    to.len = again.len = 0;
+    a.introducer = 7;
+    CHECK_ERR("", friend_encode(&a, &to), ERR_NONE);
+    CHECK_ERR("", friend_decode(&b, buffer_bytes(&to)), ERR_NONE);
+    CHECK(b.introducer == 7);
+    CHECK_CUTS("introduced friend", to, friend_of);
     to.len = 0;
     a.name[0] = '\0';
     CHECK_ERR("", friend_encode(&a, &to), ERR_NONE);
