@@ -55,3 +55,10 @@ void secret_wipe(void *at, size_t len)
 {
     sodium_memzero(at, len);
 }
+
+void secret_buffer_clear(struct buffer *b)
+{
+    if (b->at != NULL)
+        secret_wipe(b->at, b->len);
+    buffer_clear(b);
+}

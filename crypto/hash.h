@@ -27,4 +27,7 @@ uint64_t hash_short(const uint8_t key[16], struct bytes data);
 bool secret_is_equal(const void *a, const void *b, size_t len);
 void secret_wipe(void *at, size_t len);
 
+/* Wipes what the buffer holds, and clears it. */
+void secret_buffer_clear(struct buffer *b);
+
 #endif

@@ -21,9 +21,11 @@ int fail(int status, const char *format, ...)
     return status;
 }
 
+enum { MESSAGE_ID_DIGITS = 16 };
+
 bool cli_is_message_id(const char *text)
 {
-    return strlen(text) <= 16 && strspn(text, "0123456789abcdef") == strlen(text);
+    return strlen(text) <= MESSAGE_ID_DIGITS && strspn(text, "0123456789abcdef") == strlen(text);
 }
 
 const char *cli_option(const struct cli *c, const char *name)

@@ -280,7 +280,6 @@ int verb_import(struct cli *c)
 
 /* ---- Gateways ---- */
 
-
 static int gateway_remove(struct cli *c)
 {
     char *path = client_path("/v1/gateways/", c->args[1], "");

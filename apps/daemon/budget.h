@@ -1,9 +1,9 @@
 /* apps/daemon/budget.h - what the way to the internet may cost a day, where it is metered.
  *
- * The last tenth is for small bundles alone, texts and calls for help (mesh/ holds to it octet by octet, for a fast link can spend a day's
- * data in a second); when all is used there is no link to a gateway until the next
- * day (of UTC: the only midnight that every machine agrees on). What a link costs beside its own octets is estimated: TLS records and
- * TCP headers as a share, a handshake for each new link.
+ * The last tenth is for small bundles alone, texts and calls for help (mesh/ holds to it octet by octet, for a fast link can spend a
+ * day's data in a second); when all is used there is no link to a gateway until the next day (of UTC: the only midnight that every
+ * machine agrees on). What a link costs beside its own octets is estimated: TLS records and TCP headers as a share, a handshake for
+ * each new link.
  */
 #ifndef STA_DAEMON_BUDGET_H
 #define STA_DAEMON_BUDGET_H

@@ -361,8 +361,6 @@ static void on_budget(evutil_socket_t fd, short what, void *ctx)
     (void)fd;
     (void)what;
     gateways_budget(e->parts);
-    if (e->parts->host != NULL)
-        host_poke(e->parts->host);
 }
 
 /* Nobody wakes up for it where there is no limit. */

@@ -51,9 +51,7 @@ enum err messenger_backup(struct messenger *m, const struct backup_key *key, enu
         e = backup_content_encode(&c, &plain);
     if (e == ERR_NONE)
         e = backup_seal(to, buffer_bytes(&plain), key, cost, &m->config.rng);
-    if (plain.at != NULL)
-        secret_wipe(plain.at, plain.len);
-    buffer_clear(&plain);
+    secret_buffer_clear(&plain);
     backup_content_clear(&c);
     return e;
 }
@@ -97,9 +95,7 @@ enum err messenger_restore(const struct messenger_config *config, struct bytes f
         e = put_back(&m, &c);
         backup_content_clear(&c);
     }
-    if (plain.at != NULL)
-        secret_wipe(plain.at, plain.len);
-    buffer_clear(&plain);
+    secret_buffer_clear(&plain);
     messenger_end(&m);
     return e;
 }

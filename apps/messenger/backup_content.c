@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "crypto/hash.h"
-#include "crypto/text.h"
 #include "mesh/base/reader.h"
 #include "mesh/base/writer.h"
 
@@ -100,17 +99,6 @@ static enum err read_self(struct backup_content *out, struct bytes in)
     return ERR_NONE;
 }
 
-static bool name_is_sound(struct bytes name)
-{
-    if (name.len == 0 || name.len > FRIEND_NAME_MAX || !text_is_utf8(name))
-        return false;
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.at[i] < 0x20 || name.at[i] == 0x7f)
-            return false;
-    }
-    return true;
-}
-
 static enum err read_friend(struct backup_content *out, struct bytes in)
 {
     struct backup_friend *more, *f;
@@ -127,7 +115,7 @@ static enum err read_friend(struct backup_content *out, struct bytes in)
     f->flags = reader_u8(&r);
     f->disappear_s = reader_u32(&r);
     struct bytes name = reader_take(&r, reader_u8(&r));
-    if (r.failed || (f->flags & ~BACKUP_FLAGS) != 0 || !name_is_sound(name))
+    if (r.failed || (f->flags & ~BACKUP_FLAGS) != 0 || !friend_name_is_sound(name))
         return ERR_MALFORMED;
     memcpy(f->name, name.at, name.len);
     if ((e = card_decode(&f->card, reader_rest(&r))) != ERR_NONE)
@@ -153,7 +141,7 @@ enum err backup_content_decode(struct backup_content *out, struct bytes in)
 {
     struct backup_content c;
     struct reader r = reader_of(in);
-    bool has_self = false, is_ended = false;
+    bool has_self = false;
     enum err e = ERR_NONE;
 
     memset(&c, 0, sizeof c);
@@ -162,11 +150,10 @@ enum err backup_content_decode(struct backup_content *out, struct bytes in)
         return ERR_MALFORMED;
     if (version != CONTENT_VERSION)
         return ERR_VERSION;
-    while (e == ERR_NONE && !is_ended && reader_left(&r) > 0) {
+    while (e == ERR_NONE && reader_left(&r) > 0) {
         uint8_t kind = reader_u8(&r);
 
         if (kind == PART_END) {
-            is_ended = true;
             e = reader_left(&r) < BACKUP_PAD_LEN && is_zero(reader_rest(&r)) ? ERR_NONE : ERR_MALFORMED;
             break;
         }

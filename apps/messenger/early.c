@@ -82,9 +82,7 @@ enum err early_encode(const struct early_list *l, struct buffer *to)
 
 void early_clear(struct early_list *l)
 {
-    if (l->bytes.len > 0)
-        secret_wipe(l->bytes.at, l->bytes.len);
-    buffer_clear(&l->bytes);
+    secret_buffer_clear(&l->bytes);
     l->count = 0;
 }
 

@@ -258,17 +258,6 @@ static struct friend *by_name(const struct messenger *m, struct bytes name)
     return NULL;
 }
 
-static bool name_is_sound(struct bytes name)
-{
-    if (name.len == 0 || name.len > FRIEND_NAME_MAX || !text_is_utf8(name))
-        return false;
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.at[i] < 0x20 || name.at[i] == 0x7f)
-            return false;
-    }
-    return true;
-}
-
 /* The name itself, or with the first number that makes it unique. There is one: fewer friends than numbers. A long
  * name is cut at a whole character to make room for it. */
 static void name_unique(const struct messenger *m, struct bytes wanted, char out[FRIEND_NAME_MAX + 1])
@@ -425,7 +414,7 @@ enum err messenger_friend_add(struct messenger *m, struct bytes link, struct byt
     messenger_at(m, wall_unix_s, m->now_ms);
     if ((e = card_from_link(&card, link)) != ERR_NONE)
         return e;
-    if (as.len > 0 && !name_is_sound(as))
+    if (as.len > 0 && !friend_name_is_sound(as))
         return ERR_MALFORMED;
     if (card_is_same_person(&card, identity_card(m->identity)))
         return ERR_REFUSED;
@@ -530,7 +519,7 @@ enum err messenger_friend_rename(struct messenger *m, uint32_t number, struct by
 
     if (e != ERR_NONE)
         return e;
-    if (!name_is_sound(name))
+    if (!friend_name_is_sound(name))
         return ERR_MALFORMED;
     if ((other = by_name(m, name)) != NULL && other != f)
         return ERR_EXISTS;

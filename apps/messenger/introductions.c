@@ -7,10 +7,12 @@
 
 #include "apps/messenger/state.h"
 
+static bool is_trusted(const struct friend *f) { return !(f->r.flags & (FRIEND_REQUEST | FRIEND_IS_BLOCKED)); }
+
 /* A card that serves one person, and has served, is no use to another. */
-static bool is_for_others(const struct friend *f)
+static bool is_ready(const struct friend *f)
 {
-    return !(f->r.card.flags & CARD_ONE_TIME) && !(f->r.flags & (FRIEND_REQUEST | FRIEND_IS_BLOCKED));
+    return !(f->r.card.flags & CARD_ONE_TIME) && f->flights.count < MESSAGES_WAITING_MAX;
 }
 
 static enum err send_card(struct messenger *m, const struct friend *to, const struct friend *who, uint64_t wall_unix_s, uint64_t now_ms,
@@ -32,9 +34,9 @@ enum err messenger_introduce(struct messenger *m, uint32_t a, uint32_t b, uint64
         return m->failed;
     if (one == NULL || other == NULL)
         return ERR_NOT_FOUND;
-    if (one == other || one->r.flags & (FRIEND_REQUEST | FRIEND_IS_BLOCKED) || other->r.flags & (FRIEND_REQUEST | FRIEND_IS_BLOCKED))
+    if (one == other || !is_trusted(one) || !is_trusted(other))
         return ERR_REFUSED;
-    if (!is_for_others(one) || !is_for_others(other) || one->flights.count == MESSAGES_WAITING_MAX || other->flights.count == MESSAGES_WAITING_MAX)
+    if (!is_ready(one) || !is_ready(other))
         return ERR_STATE;
     if ((e = send_card(m, other, one, wall_unix_s, now_ms, ids[0])) == ERR_NONE)
         e = send_card(m, one, other, wall_unix_s, now_ms, ids[1]);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/text.h"
+
 /* ---- Common ground ---- */
 
 enum { HEAD_BOUND = 1024, WORD_BOUND = 10, DUE_BOUND = 16 };   /* the fixed fields of any record; a varint; a struct due */
@@ -279,6 +281,17 @@ static void write_text(struct writer *w, struct bytes text)
 {
     writer_varint(w, text.len);
     writer_copy(w, text);
+}
+
+bool friend_name_is_sound(struct bytes name)
+{
+    if (name.len == 0 || name.len > FRIEND_NAME_MAX || !text_is_utf8(name))
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.at[i] < 0x20 || name.at[i] == 0x7f)
+            return false;
+    }
+    return true;
 }
 
 /* Version 1 is that of a friend whom nobody introduced. */

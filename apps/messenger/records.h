@@ -184,6 +184,9 @@ struct place { uint32_t conversation, number; };   /* where a message or a bundl
 /* Encoders append to `to`. ERR_NO_MEMORY, ERR_TOO_LARGE. */
 enum err settings_encode(const struct settings_record *r, struct buffer *to);
 enum err settings_decode(struct settings_record *out, struct bytes in);
+/* A name that a friend may be given here: UTF-8 that is not empty, at most FRIEND_NAME_MAX bytes, no control characters. */
+bool     friend_name_is_sound(struct bytes name);
+
 enum err friend_encode(const struct friend_record *r, struct buffer *to);
 enum err friend_decode(struct friend_record *out, struct bytes in);
 enum err slot_encode(const struct slot_record *r, struct buffer *to);

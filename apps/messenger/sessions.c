@@ -84,9 +84,7 @@ enum err slot_save(struct messenger *m, struct friend *f, unsigned slot, const s
         e = slot_encode(&r, messenger_record(m));
     if (e == ERR_NONE)
         e = archive_put(m->config.archive, ARCHIVE_SESSION, slot_name(name, f, slot), buffer_bytes(&m->record));
-    if (bytes.len > 0)
-        secret_wipe(bytes.at, bytes.len);
-    buffer_clear(&bytes);
+    secret_buffer_clear(&bytes);
     if (e != ERR_NONE)
         return messenger_fail(m, e);
     s->is_used = true;

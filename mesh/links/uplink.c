@@ -737,7 +737,6 @@ void uplink_info(const struct uplink *u, struct uplink_info *out)
         memcpy(out->gateway_key, u->known[u->link_gateway].gateway.key, sizeof out->gateway_key);
     out->is_ready = u->is_ready;
     out->is_trying = u->is_racing;
-    out->is_paused = u->is_paused;
     out->pause_ms = u->link == 0 && !u->is_racing && !u->is_paused && u->wake_at_ms > now_ms ? (uint32_t)(u->wake_at_ms - now_ms) : 0;
     out->links = u->links;
     memcpy(out->last_error, u->last_error, sizeof out->last_error);

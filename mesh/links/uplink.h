@@ -61,7 +61,7 @@ struct uplink_info {
     size_t   gateway;         /* which, when there is a link */
     uint8_t  gateway_key[GATEWAY_PUBLIC_LEN];   /* its key */
     bool     is_ready;
-    bool     is_trying, is_paused;
+    bool     is_trying;
     uint32_t pause_ms;        /* until the next try, when none is under way */
     uint64_t links;           /* made since the start */
     char     last_error[UPLINK_ERROR_MAX]; /* why the last address failed; empty: none did */
