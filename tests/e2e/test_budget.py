@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """tests/e2e/test_budget.py - a gateway over a metered link: files stop before the day's data is used up, texts still go, then nothing does."""
-import argparse
 import os
 
 from gateway import Gateway
-from world import World, wait_for
+from world import World, arguments, wait_for
 
 LIMIT = 2 * 1024 * 1024
 FILE = 3 * 1024 * 1024
@@ -14,15 +13,8 @@ def gateways(person):
     return person.api("GET", "/v1/gateways")
 
 
-def linked(person):
-    return any(g["ready"] for g in gateways(person)["gateways"])
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True, help="folder of the programs")
-    parser.add_argument("--keep", action="store_true", help="keep the folder with data and logs")
-    options = parser.parse_args()
+    options = arguments(__doc__).parse_args()
     world = World(options.bin, namespaces=False, keep=options.keep)
     ana, ben, gateway = world.person("ana"), world.person("ben"), Gateway(world)
     links = [gateway.invite("school") for _ in range(2)]
@@ -32,7 +24,7 @@ def main():
     for person, link, more in ((ana, links[0], ["--uplink-budget", "2M"]), (ben, links[1], [])):
         person.start("--no-discovery", *more)
         person.run("gateway", "add", link)
-        wait_for(lambda: linked(person), "a link", 60)
+        wait_for(person.has_uplink, "a link", 60)
     assert gateways(ben)["budget"] is None
     ana.befriend(ben)
     ben.befriend(ana)
@@ -57,9 +49,9 @@ def main():
     ana.kill()
     ana.start("--no-discovery", "--uplink-budget", "1500k")
     wait_for(lambda: gateways(ana)["budget"]["state"] == "spent", "the day's data to be used up", 60)
-    assert "data budget of the day is used up" in ana.run("gateways") and not linked(ana)
+    assert "data budget of the day is used up" in ana.run("gateways") and not ana.has_uplink()
     ana.send(ben, "not today")
-    assert not linked(ana)
+    assert not ana.has_uplink()
     ana.stop()
     ana.start("--no-discovery", "--uplink-budget", "100M")
     wait_for(lambda: "not today" in ben.texts_from(ana), "what was left over", 60)

@@ -4,10 +4,9 @@
 Ana writes many texts to Dora, who is away; Ben is a bridge and fetches them all. After his restart the gateway tells him of none of them
 again: counted in octets, for each offer takes sixteen.
 """
-import argparse
 
 from gateway import Gateway
-from world import World, wait_for
+from world import World, arguments, wait_for
 
 TEXTS = 150
 
@@ -18,10 +17,7 @@ def uplink(person):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True, help="folder of the programs")
-    parser.add_argument("--keep", action="store_true", help="keep the folder with data and logs")
-    options = parser.parse_args()
+    options = arguments(__doc__).parse_args()
     world = World(options.bin, namespaces=False, keep=options.keep)
     ana, ben, dora = world.person("ana"), world.person("ben"), world.person("dora")
     gateway = Gateway(world)

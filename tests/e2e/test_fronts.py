@@ -5,7 +5,6 @@ site, looked at by curl, by a browser, and by an analyst of the wire.
 Ana sends Ben a text through each front while the traffic is recorded. curl and Chromium see the web site, tshark sees TLS 1.3 and nothing
 else, a renewed certificate closes no link, and a revoked invite leads to the site as well.
 """
-import argparse
 import json
 import os
 import shutil
@@ -15,7 +14,7 @@ import subprocess
 import sys
 
 from gateway import Authority, Gateway, tls
-from world import SKIPPED, World, free_port, wait_for
+from world import SKIPPED, World, arguments, free_port, wait_for
 
 TOOLS = ("nginx", "haproxy", "curl", "chromium", "tshark")
 STREAM = "/usr/lib/nginx/modules/ngx_stream_module.so"
@@ -158,10 +157,7 @@ class Wire:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True, help="folder of the programs")
-    parser.add_argument("--keep", action="store_true", help="keep the folder with data and logs")
-    options = parser.parse_args()
+    options = arguments(__doc__).parse_args()
     missing = [tool for tool in TOOLS if shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin") is None]
     if missing or not os.path.exists(STREAM) or os.geteuid() != 0:
         print("skipped:", f"no {', '.join(missing)} here" if missing else "needs root, and nginx with its stream module")
@@ -195,7 +191,7 @@ def main():
         looked_at(world, port)
         wire = Wire(world, port)
         ana.run("gateway", "add", invite(port, what))
-        wait_for(lambda: any(g["ready"] for g in ana.ask("gateways")), f"a link through {what}", 60)
+        wait_for(ana.has_uplink, f"a link through {what}", 60)
         text = f"Flour comes on Friday, says {what}."
         secrets[text] = text.encode()
         ana.send(ben, text)

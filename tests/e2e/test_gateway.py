@@ -5,13 +5,12 @@ Ana has no internet; Caro, a relay and a stranger to her, is her neighbour and h
 neighbour. Ana's message goes to Caro, to the gateway and to Ben; his answer comes back while Ana is away, and
 waits. The gateway is down at first, is killed in between, and learns no name and no text.
 """
-import argparse
 import os
 import sys
 
 import postgresql
 from gateway import Gateway
-from world import SKIPPED, World, assert_absent, wait_for
+from world import SKIPPED, World, arguments, assert_absent, wait_for
 
 TEXT = "Ben, are you on the other side? The cable is cut, this came by Caro."
 ANSWER = "Yes. Twelve of us, all well. We have bread until Friday."
@@ -19,12 +18,10 @@ LAST = "Then come on Friday. We wait at the ferry."
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True, help="folder of the programs")
+    parser = arguments(__doc__)
     parser.add_argument("--loopback", action="store_true", help="without network namespaces")
     parser.add_argument("--namespaces", action="store_true", help="with network namespaces, or skip")
     parser.add_argument("--postgresql", action="store_true", help="the gateway keeps bundles in PostgreSQL")
-    parser.add_argument("--keep", action="store_true", help="keep the folder with data and logs")
     options = parser.parse_args()
     world = World(options.bin, namespaces=False if options.loopback else None, keep=options.keep)
     if options.namespaces and not world.namespaces:

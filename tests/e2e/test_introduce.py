@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """tests/e2e/test_introduce.py - Ana introduces Ben and Caro, who have never met. Ben takes it up and writes; Caro sees by whom he came, and
 answers. Nobody is verified by that; they compare numbers as everybody does."""
-import argparse
 
-from world import Failed, World, wait_for
+from world import Failed, World, arguments, wait_for
 
 
 def introductions(person, name):
@@ -11,9 +10,8 @@ def introductions(person, name):
 
 
 def main():
-    options = argparse.ArgumentParser()
-    options.add_argument("--bin", required=True)
-    world = World(options.parse_args().bin, namespaces=False)
+    options = arguments(__doc__).parse_args()
+    world = World(options.bin, namespaces=False, keep=options.keep)
     ana, ben, caro = (world.person(n) for n in ("ana", "ben", "caro"))
     for person in (ana, ben, caro):
         person.run("init", "--name", person.name.capitalize())

@@ -4,21 +4,18 @@
 Ana gives Caro a photo for Ben and goes; Caro meets Ben, is killed on the way, and Ben too, at random moments; what he saves in the end
 is what Ana sent, octet for octet. Nothing of it can be read where it was carried, and a text overtakes it.
 """
-import argparse
 import os
 import random
 
-from world import World, assert_absent, wait_for
+from world import World, arguments, assert_absent, wait_for
 
 SIZE = 3_000_000
 TEXT = "The bridge is closed, take the mill road."
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True, help="folder of the programs")
+    parser = arguments(__doc__)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
-    parser.add_argument("--keep", action="store_true", help="keep the folder with data and logs")
     options = parser.parse_args()
     print(f"media: --seed {options.seed}")
     draw = random.Random(options.seed)

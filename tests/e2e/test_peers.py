@@ -4,7 +4,6 @@
 Ana knows the first only, Ben the second. Texts cross both ways, what is delivered is freed at both, and either gateway may be away for
 a while. An invite of users does not make a peer, one of a gateway opens nothing to users, and a revoked one ends it.
 """
-import argparse
 import base64
 import os
 import re
@@ -14,14 +13,11 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "gateway"))
 from gateway import Gateway  # noqa: E402
 from test_status import metrics  # noqa: E402
-from world import World, wait_for  # noqa: E402
+from world import World, arguments, wait_for  # noqa: E402
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True, help="folder of the programs")
-    parser.add_argument("--keep", action="store_true", help="keep the folder with data and logs")
-    options = parser.parse_args()
+    options = arguments(__doc__).parse_args()
     world = World(options.bin, namespaces=False, keep=options.keep)
     ana, ben = world.person("ana"), world.person("ben")
     first, second = Gateway(world, "first"), Gateway(world, "second")

@@ -4,7 +4,6 @@
 A censor stands between Ana and the gateway. What begins like TLS he swallows; the rest he passes on, reads, and later says again, to
 see what the gateway answers.
 """
-import argparse
 import base64
 import http.client
 import os
@@ -13,7 +12,7 @@ import socket
 import threading
 
 from gateway import Gateway
-from world import World, free_port, wait_for
+from world import World, arguments, free_port, wait_for
 
 TEXT = "the bridge is closed, come by the old road"
 
@@ -70,10 +69,6 @@ class Censor:
                 pass
 
 
-def linked(person):
-    return any(g["ready"] for g in person.ask("gateways"))
-
-
 def say(port, words):
     """All that comes back until the gateway hangs up."""
     heard = bytearray()
@@ -88,10 +83,7 @@ def say(port, words):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True, help="folder of the programs")
-    parser.add_argument("--keep", action="store_true", help="keep the folder with data and logs")
-    options = parser.parse_args()
+    options = arguments(__doc__).parse_args()
     world = World(options.bin, namespaces=False, keep=options.keep)
     ana, ben, gateway = world.person("ana"), world.person("ben"), Gateway(world)
     plain = free_port()
@@ -107,8 +99,8 @@ def main():
     for person, link in ((ana, anas_link), (ben, bens_link)):
         person.start("--no-discovery")
         person.run("gateway", "add", link)
-    wait_for(lambda: linked(ana), "Ana's link without TLS", 60)
-    wait_for(lambda: linked(ben), "Ben's link", 60)
+    wait_for(ana.has_uplink, "Ana's link without TLS", 60)
+    wait_for(ben.has_uplink, "Ben's link", 60)
     assert tls.swallowed > 0, "TLS was not tried first"
     assert clear.said and b"Upgrade: websocket" in clear.said[0]
     ana.befriend(ben)
@@ -148,7 +140,7 @@ def main():
     gateway.stop()
     gateway.start("--address", f"127.0.0.1:{open_port}", "--redirect", f"127.0.0.1:{plain}")
     assert say(plain, said).startswith(b"HTTP/1.1 301 ")
-    wait_for(lambda: linked(ben), "Ben's link by TLS", 60)
+    wait_for(ben.has_uplink, "Ben's link by TLS", 60)
     ben.stop()
     gateway.stop()
     world.close()

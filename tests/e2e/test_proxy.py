@@ -4,14 +4,13 @@
 Ana's machine sees only the proxy's. The gateway goes by a name that nobody but the proxy's machine knows: were it looked up at Ana's,
 it would not be found, and the question would be seen. The proxies are microsocks and tinyproxy.
 """
-import argparse
 import os
 import shutil
 import subprocess
 import sys
 
 from gateway import Gateway
-from world import SKIPPED, World, wait_for
+from world import SKIPPED, World, arguments, wait_for
 
 NAME = "gw.staffetta.test"
 COUNTER = """
@@ -48,15 +47,8 @@ def etc(world, namespace, name, text):
         f.write(text)
 
 
-def linked(person):
-    return any(g["ready"] for g in person.ask("gateways"))
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True, help="folder of the programs")
-    parser.add_argument("--keep", action="store_true", help="keep the folder with data and logs")
-    options = parser.parse_args()
+    options = arguments(__doc__).parse_args()
     for program in ("microsocks", "tinyproxy"):
         if shutil.which(program) is None:
             print(f"skipped: no {program} here")
@@ -116,7 +108,7 @@ def main():
             # Not Tor, but somebody who does not take what Tor takes.
             wait_for(lambda: "does not take this user" in ana.run("gateways"), "a refusal in words", 60)
         else:
-            wait_for(lambda: linked(ana), f"a link through {what}", 60)
+            wait_for(ana.has_uplink, f"a link through {what}", 60)
             text = f"through {what}"
             ana.send(ben, text)
             wait_for(lambda: text in ben.texts_from(ana), f"Ben to read what came through {what}", 90)
@@ -126,7 +118,7 @@ def main():
     # A proxy that is away is no reason to go beside it.
     ana.start("--no-discovery", "--proxy", f"socks5://{proxy}:1099")
     wait_for(lambda: "the proxy" in ana.run("gateways"), "Ana to be told that the proxy is away", 60)
-    assert not linked(ana)
+    assert not ana.has_uplink()
     for person in (ana, ben):
         person.stop()
     gateway.stop()

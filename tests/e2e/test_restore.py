@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 """tests/e2e/test_restore.py - Ben loses his device. A backup of nine words, or a page of QR codes, makes him Ben again: Ana's node hears of
 it, sends what the old device never acknowledged, and both go on. Nothing secret stands in the backup's file."""
-import argparse
 import os
 import shutil
 
-from world import World, assert_absent, wait_for
+from world import World, arguments, assert_absent, wait_for
 
 
 def texts(person, name):
@@ -38,9 +37,8 @@ def lose_and_restore(world, ana, ben, path, secret, call_ana):
 
 
 def main():
-    options = argparse.ArgumentParser()
-    options.add_argument("--bin", required=True)
-    world = World(options.parse_args().bin, namespaces=False)
+    options = arguments(__doc__).parse_args()
+    world = World(options.bin, namespaces=False, keep=options.keep)
     ana, ben = world.person("ana"), world.person("ben")
     for person in (ana, ben):
         person.run("init", "--name", person.name)

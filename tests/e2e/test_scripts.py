@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 """tests/e2e/test_scripts.py - the echo bot of docs/scripts.md as it stands there; what a program for messages can and cannot do; programs that
 hang, fail, multiply or are not there lose no message and are told in the log; following and exports."""
-import argparse
 import ctypes
 import json
 import os
 import re
 import subprocess
 
-from world import HERE, World, wait_for
+from world import HERE, World, arguments, wait_for
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
@@ -202,9 +201,8 @@ def follow_and_export(world, ana, ben):
 
 
 def main():
-    options = argparse.ArgumentParser()
-    options.add_argument("--bin", required=True)
-    world = World(options.parse_args().bin, namespaces=False)
+    options = arguments(__doc__).parse_args()
+    world = World(options.bin, namespaces=False, keep=options.keep)
     ana, ben = world.person("ana"), world.person("ben")
     for person in (ana, ben):
         person.run("init", "--name", person.name)

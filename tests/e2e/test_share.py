@@ -4,10 +4,9 @@
 Ana has an invite and Ben is her neighbour. She passes the gateway on; he is shown its address, takes it by the message's id, and then
 both are joined by it alone. A text that only looks like a gateway is a text, and a friend who has none has nothing to pass on.
 """
-import argparse
 
 from gateway import Gateway
-from world import Failed, World, wait_for
+from world import Failed, World, arguments, wait_for
 
 
 def refused(person, status, words, *arguments):
@@ -20,10 +19,7 @@ def refused(person, status, words, *arguments):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True, help="folder of the programs")
-    parser.add_argument("--keep", action="store_true", help="keep the folder with data and logs")
-    options = parser.parse_args()
+    options = arguments(__doc__).parse_args()
     world = World(options.bin, namespaces=False, keep=options.keep)
     ana, ben = world.person("ana"), world.person("ben")
     gateway = Gateway(world)
@@ -54,11 +50,11 @@ def main():
     refused(ben, 4, "", "gateway", "add", "0123456789abcdef")
 
     ben.run("gateway", "add", message["id"][:8])
-    wait_for(lambda: any(g["ready"] for g in ben.ask("gateways")), "Ben's link to the gateway", 60)
+    wait_for(ben.has_uplink, "Ben's link to the gateway", 60)
     # Now only the gateway joins them.
     ana.stop()
     ana.start("--no-discovery")
-    wait_for(lambda: any(g["ready"] for g in ana.ask("gateways")), "Ana's link to the gateway", 60)
+    wait_for(ana.has_uplink, "Ana's link to the gateway", 60)
     assert not any(n["kind"] == "lan" for n in ana.neighbours())
     ana.send(ben, "over the gateway")
     wait_for(lambda: "over the gateway" in ben.texts_from(ana), "Ben to read what came over the gateway", 90)

@@ -4,6 +4,7 @@ A World gives every person a host of their own: a network namespace joined to ot
 when we are root, or just a loopback port otherwise. It starts the real staffettad there, speaks to it through the real
 staffetta, and stops by process id everything that it started.
 """
+import argparse
 import atexit
 import http.client
 import json
@@ -62,6 +63,14 @@ def free_port():
                 continue
 
 
+def arguments(doc):
+    """A parser of what every test here takes; `doc` is the test's."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", required=True, help="folder of the programs")
+    parser.add_argument("--keep", action="store_true", help="keep the folder with data and logs")
+    return parser
+
+
 class Failed(Exception):
     """A `staffetta` that ended with another status than was asked for."""
 
@@ -71,7 +80,7 @@ class Failed(Exception):
 
 
 class LocalApi(http.client.HTTPConnection):
-    """HTTP on a daemon's socket."""
+    """HTTP on a program's own socket."""
 
     def __init__(self, path):
         super().__init__("staffetta", timeout=60)
@@ -109,6 +118,9 @@ class Person:
     def ask(self, *arguments, text=None):
         """The same with --json: a list of the objects it printed."""
         return [json.loads(line) for line in self.run("--json", *arguments, text=text).splitlines() if line.strip()]
+
+    def has_uplink(self):
+        return any(g["ready"] for g in self.ask("gateways"))
 
     def api(self, method, path, body=None):
         """What the daemon itself answers, past the command line; only success is expected."""

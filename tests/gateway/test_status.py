@@ -10,19 +10,13 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 from gateway import Gateway, tls  # noqa: E402
-from world import World, wait_for  # noqa: E402
+from world import LocalApi, World, wait_for  # noqa: E402
 
 LINE = re.compile(r'staffetta_gateway_([a-z_]+)(?:\{version="[^"\\\n]*"\})? (\d+)')
 
 
 def get(where, path, method="GET"):
-    connection = http.client.HTTPConnection("127.0.0.1", 1, timeout=20)
-    if isinstance(where, str):
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(20)
-        connection.sock.connect(where)
-    else:
-        connection.sock = socket.create_connection(where, 20)
+    connection = LocalApi(where) if isinstance(where, str) else http.client.HTTPConnection(*where, timeout=20)
     connection.request(method, path)
     answer = connection.getresponse()
     body = answer.read().decode()

@@ -5,14 +5,6 @@
 #include "tests/messenger/town.h"
 #include "tests/support/check.h"
 
-static void exchange(struct town *t, int a, int b, unsigned times)
-{
-    for (unsigned i = 0; i < times; i++) {
-        town_meet(t, a, b, 60);
-        town_run(t, 60);
-    }
-}
-
 static struct friend_info about(struct town *t, int who, const char *name)
 {
     struct friend_info f;
@@ -60,8 +52,8 @@ static void check_introduced(void)
     town_introduce(&t, ana, caro);
     town_send(&t, ana, "Ben", "hello", NULL);
     town_send(&t, ana, "Caro", "hello", NULL);
-    exchange(&t, ana, ben, 3);
-    exchange(&t, ana, caro, 3);
+    town_exchange(&t, ana, ben, 3);
+    town_exchange(&t, ana, caro, 3);
 
     CHECK_ERR("oneself", introduce(&t, ana, "Ben", "Ben"), ERR_REFUSED);
     CHECK_ERR("nobody", introduce(&t, ana, "Ben", "Erik"), ERR_NOT_FOUND);
@@ -75,8 +67,8 @@ static void check_introduced(void)
     REQUIRE(messenger_friend_block(t.people[ana].m, town_friend(&t, ana, "Caro"), false) == ERR_NONE);
 
     CHECK_ERR("", introduce(&t, ana, "Ben", "Caro"), ERR_NONE);
-    exchange(&t, ana, ben, 2);
-    exchange(&t, ana, caro, 2);
+    town_exchange(&t, ana, ben, 2);
+    town_exchange(&t, ana, caro, 2);
     struct message_info to_ben = newest_from(&t, ben, "Ana");
     CHECK(strcmp(to_ben.introduces, "Caro") == 0 && to_ben.introduces_known == NULL && !to_ben.introduces_me);
     strcpy(given, to_ben.id);
@@ -88,7 +80,7 @@ static void check_introduced(void)
     to_ben = newest_from(&t, ben, "Ana");
     CHECK(to_ben.introduces_known != NULL && strcmp(to_ben.introduces_known, "Caro") == 0);
     town_send(&t, ben, "Caro", "Ana says hello", id);
-    exchange(&t, ben, caro, 2);
+    town_exchange(&t, ben, caro, 2);
     f = about(&t, caro, "Ben");
     CHECK(f.is_request && f.introduced_by == NULL);
     struct message_info to_caro = newest_from(&t, caro, "Ana");
@@ -99,12 +91,12 @@ static void check_introduced(void)
     CHECK(!f.is_request && f.introduced_by != NULL && strcmp(f.introduced_by, "Ana") == 0);
     town_reopen(&t, caro);
     CHECK(about(&t, caro, "Ben").introduced_by != NULL);
-    exchange(&t, ben, caro, 3);
+    town_exchange(&t, ben, caro, 3);
     CHECK(town_state(&t, ben, id) == MESSAGE_DELIVERED);
     /* What is no introduction. */
     char plain[MESSAGE_ID_TEXT_LEN + 1];
     town_send(&t, ana, "Ben", "staffetta:#AQ and more", NULL);
-    exchange(&t, ana, ben, 2);
+    town_exchange(&t, ana, ben, 2);
     strcpy(plain, newest_from(&t, ben, "Ana").id);
     CHECK(newest_from(&t, ben, "Ana").introduces[0] == '\0');
     CHECK_ERR("a text", messenger_introduced_add(t.people[ben].m, bytes_of_text(plain), bytes_of(NULL, 0), town_wall(&t, ben), &number), ERR_MALFORMED);
@@ -132,15 +124,15 @@ static void check_no_silent_change(void)
     town_introduce(&t, caro, mallory);
     for (int i = 0; i < 2; i++) {
         town_send(&t, i == 0 ? ben : caro, "Ana", "hello", NULL);
-        exchange(&t, ana, i == 0 ? ben : caro, 3);
+        town_exchange(&t, ana, i == 0 ? ben : caro, 3);
     }
     town_send(&t, mallory, "Caro", "hello", NULL);
-    exchange(&t, caro, mallory, 3);
+    town_exchange(&t, caro, mallory, 3);
     REQUIRE(messenger_friend_verify(t.people[ana].m, town_friend(&t, ana, "Ben"), true) == ERR_NONE);
     REQUIRE(messenger_safety_number(t.people[ana].m, town_friend(&t, ana, "Ben"), before) == ERR_NONE);
 
     CHECK_ERR("", introduce(&t, caro, "Ben", "Ana"), ERR_NONE);   /* Caro's Ben is Mallory */
-    exchange(&t, ana, caro, 2);
+    town_exchange(&t, ana, caro, 2);
     struct message_info m = newest_from(&t, ana, "Caro");
     CHECK(strcmp(m.introduces, "Ben") == 0 && m.introduces_known == NULL);
     char id[MESSAGE_ID_TEXT_LEN + 1];
@@ -154,10 +146,10 @@ static void check_no_silent_change(void)
     REQUIRE(messenger_friend_remove(t.people[ana].m, number, town_wall(&t, ana)) == ERR_NONE);
     town_befriend(&t, mallory, ana);
     town_send(&t, mallory, "Ana", "it is me, Ben, with a new phone", NULL);
-    exchange(&t, ana, mallory, 2);
+    town_exchange(&t, ana, mallory, 2);
     CHECK(about(&t, ana, "Ben 2").is_request);
     REQUIRE(messenger_friend_accept(t.people[ana].m, town_friend(&t, ana, "Ben 2")) == ERR_NONE);
-    exchange(&t, ana, mallory, 3);   /* cards go inside the session */
+    town_exchange(&t, ana, mallory, 3);   /* cards go inside the session */
 
     REQUIRE(messenger_safety_number(t.people[ana].m, town_friend(&t, ana, "Ben"), after) == ERR_NONE);
     CHECK(strcmp(before, after) == 0 && about(&t, ana, "Ben").state == FRIEND_VERIFIED && about(&t, ana, "Ben 2").state != FRIEND_VERIFIED);
@@ -166,7 +158,7 @@ static void check_no_silent_change(void)
     /* Ben himself, restored with the keys that he had, is Ben; with a new identity he is somebody else. */
     char back[MESSAGE_ID_TEXT_LEN + 1];
     town_send(&t, ben, "Ana", "still me", back);
-    exchange(&t, ana, ben, 2);
+    town_exchange(&t, ana, ben, 2);
     CHECK(town_count(&t, ana, "Ben", "still me", true) == 1 && town_count(&t, ana, "Ben", "it is me, Ben, with a new phone", true) == 0);
     town_clear(&t);
 }

@@ -20,14 +20,6 @@ static void put_away(struct town *t, int who, struct buffer *file, uint32_t frie
     CHECK(friends == friends_wanted);
 }
 
-static void exchange(struct town *t, int a, int b, unsigned times)
-{
-    for (unsigned i = 0; i < times; i++) {
-        town_meet(t, a, b, 60);
-        town_run(t, 60);
-    }
-}
-
 static enum friend_state state_of(struct town *t, int who, const char *name)
 {
     struct friend_info f;
@@ -49,7 +41,7 @@ static void check_heals(uint64_t days, bool is_busy)
     town_introduce(&t, ana, ben);
     town_befriend(&t, ben, caro);   /* whom Ben has added and who has never answered */
     town_send(&t, ben, "Ana", "hello", before);
-    exchange(&t, ana, ben, 3);
+    town_exchange(&t, ana, ben, 3);
     CHECK(town_state(&t, ben, before) == MESSAGE_DELIVERED);
     REQUIRE(messenger_friend_verify(t.people[ben].m, town_friend(&t, ben, "Ana"), true) == ERR_NONE);
     REQUIRE(messenger_friend_rename(t.people[ben].m, town_friend(&t, ben, "Ana"), bytes_of_text("Anna from next door")) == ERR_NONE);
@@ -59,7 +51,7 @@ static void check_heals(uint64_t days, bool is_busy)
         if (is_busy) {
             town_send(&t, ana, "Ben", "meanwhile", NULL);
             town_send(&t, ben, "Anna from next door", "meanwhile, too", NULL);
-            exchange(&t, ana, ben, 2);
+            town_exchange(&t, ana, ben, 2);
         }
         town_run(&t, DAY);
     }
@@ -71,19 +63,19 @@ static void check_heals(uint64_t days, bool is_busy)
     CHECK(strcmp(safety, again) == 0 && state_of(&t, ben, "Anna from next door") == FRIEND_VERIFIED);
     CHECK(state_of(&t, ben, "Caro") == FRIEND_ADDED && town_total(&t, ben, "Anna from next door") == 0);
     town_reopen(&t, ben);
-    exchange(&t, ana, ben, 4);
+    town_exchange(&t, ana, ben, 4);
     CHECK(town_count(&t, ben, "Anna from next door", "are you there?", true) == 1);
     CHECK(town_state(&t, ana, lost) == MESSAGE_DELIVERED);
     /* Both ways, and Ana's own mark of Ben is untouched: the keys are the same. */
     town_send(&t, ana, "Ben", "welcome back", after);
     town_send(&t, ben, "Anna from next door", "new phone", mine);
-    exchange(&t, ana, ben, 3);
+    town_exchange(&t, ana, ben, 3);
     CHECK(town_state(&t, ana, after) == MESSAGE_DELIVERED && town_state(&t, ben, mine) == MESSAGE_DELIVERED);
     CHECK(town_count(&t, ana, "Ben", "new phone", true) == 1 && town_count(&t, ana, "Ben", "hello", true) == 1);
     /* Ana took the new card: a stranger's way in by it works, and so does a second loss. */
     REQUIRE(town_rebirth(&t, ben, buffer_bytes(&file), &key) == ERR_NONE);
     town_send(&t, ana, "Ben", "again?", after);
-    exchange(&t, ana, ben, 4);
+    town_exchange(&t, ana, ben, 4);
     CHECK(town_state(&t, ana, after) == MESSAGE_DELIVERED && town_count(&t, ben, "Anna from next door", "again?", true) == 1);
     buffer_clear(&file);
     town_clear(&t);
@@ -101,21 +93,21 @@ static void check_too_old(void)
     int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S);
     town_introduce(&t, ana, ben);
     town_send(&t, ben, "Ana", "hello", NULL);
-    exchange(&t, ana, ben, 3);
+    town_exchange(&t, ana, ben, 3);
     put_away(&t, ben, &file, 1);
     for (unsigned week = 0; week < 15; week++) {
         town_run(&t, 7 * DAY);
-        exchange(&t, ana, ben, 1);
+        town_exchange(&t, ana, ben, 1);
     }
     REQUIRE(town_rebirth(&t, ben, buffer_bytes(&file), &key) == ERR_NONE);
     town_send(&t, ben, "Ana", "after a summer", id);
-    exchange(&t, ana, ben, 3);
+    town_exchange(&t, ana, ben, 3);
     CHECK(town_state(&t, ben, id) != MESSAGE_DELIVERED && town_count(&t, ana, "Ben", "after a summer", true) == 0);
     messenger_card_link(t.people[ana].m, link);
     CHECK_ERR("", messenger_friend_add(t.people[ben].m, bytes_of_text(link), bytes_of(NULL, 0), town_wall(&t, ben), &number), ERR_EXISTS);
-    exchange(&t, ana, ben, 2);
+    town_exchange(&t, ana, ben, 2);
     town_run(&t, DAY);
-    exchange(&t, ana, ben, 3);
+    town_exchange(&t, ana, ben, 3);
     CHECK(town_state(&t, ben, id) == MESSAGE_DELIVERED && town_count(&t, ana, "Ben", "after a summer", true) == 1);
     buffer_clear(&file);
     town_clear(&t);
@@ -132,10 +124,10 @@ static void check_who(void)
     int ana = town_add(&t, "Ana", TOWN_UNIX_S), ben = town_add(&t, "Ben", TOWN_UNIX_S), caro = town_add(&t, "Caro", TOWN_UNIX_S);
     town_introduce(&t, ana, ben);
     town_send(&t, ana, "Ben", "hello", NULL);
-    exchange(&t, ana, ben, 3);
+    town_exchange(&t, ana, ben, 3);
     town_befriend(&t, caro, ben);
     town_send(&t, caro, "Ben", "a stranger", NULL);
-    exchange(&t, caro, ben, 2);
+    town_exchange(&t, caro, ben, 2);
     CHECK(town_friend(&t, ben, "Caro") != 0);
     REQUIRE(messenger_friend_block(t.people[ben].m, town_friend(&t, ben, "Ana"), true) == ERR_NONE);
     put_away(&t, ben, &file, 1);
@@ -148,7 +140,7 @@ static void check_who(void)
     CHECK(town_friend(&t, ben, "Caro") == 0);
     REQUIRE(messenger_friend_info(t.people[ben].m, town_friend(&t, ben, "Ana"), &f) == ERR_NONE && f.is_blocked);
     unsigned heard = town_total(&t, ana, "Ben");
-    exchange(&t, ana, ben, 3);
+    town_exchange(&t, ana, ben, 3);
     CHECK(town_total(&t, ana, "Ben") == heard && town_total(&t, ben, "Ana") == 0);
     buffer_clear(&file);
     town_clear(&t);
@@ -169,7 +161,7 @@ static void check_holds_no_session(void)
     town_send(&t, ana, "Ben", "hello", NULL);
     for (unsigned i = 0; i < 10; i++) {
         town_send(&t, ben, "Ana", "hello to you", NULL);
-        exchange(&t, ana, ben, 1);
+        town_exchange(&t, ana, ben, 1);
     }
     buffer_clear(&file);
     put_away(&t, ana, &file, 1);

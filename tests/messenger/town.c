@@ -198,6 +198,14 @@ void town_meet(struct town *t, int a, int b, uint64_t seconds)
     town_run(t, 1);
 }
 
+void town_exchange(struct town *t, int a, int b, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++) {
+        town_meet(t, a, b, 60);
+        town_run(t, 60);
+    }
+}
+
 static void add_card(struct town *t, int who, const char *link)
 {
     uint32_t number;

@@ -56,6 +56,8 @@ void town_crash(struct town *t, int who);
 void town_run(struct town *t, uint64_t seconds);
 /* Two are in range until everything is exchanged, `seconds` at most. */
 void town_meet(struct town *t, int a, int b, uint64_t seconds);
+/* They meet so many times, a minute each and a minute apart: what is answered is answered. */
+void town_exchange(struct town *t, int a, int b, unsigned times);
 
 /* Words. The friend is named by its name in the address book. */
 void town_befriend(struct town *t, int a, int b);                  /* a adds b by b's card */
